@@ -1,0 +1,105 @@
+"""``recurra COMMAND``: finds the command, turns errors into messages and exit codes.
+
+Nothing slow is imported before a command is known.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+
+import recurra
+
+COMMANDS = {
+    "demo": "train on text that every Python carries and write like it; needs no data and no network",
+    "train": "train a model: `recurra train text --data FILE`",
+    "resume": "go on with a run that was stopped, exactly where it was",
+    "generate": "write with a trained model",
+    "evaluate": "say how well a trained model predicts a text",
+    "config": "print a configuration file with every key explained",
+}
+"""Each command with its summary; the module ``recurra.cli.NAME`` runs it."""
+
+_WRONG_USE, _FAILURE, _INTERRUPTED = 2, 1, 130
+
+
+def usage() -> str:
+    """Return the help text of ``recurra``."""
+    width = max(map(len, COMMANDS))
+    lines = [f"  {name:<{width}}  {summary}" for name, summary in COMMANDS.items()]
+    return "\n".join(
+        [
+            "usage: recurra COMMAND [OPTIONS]",
+            "",
+            "Recurrent neural networks: train them, write with them, look inside.",
+            "",
+            "commands:",
+            *lines,
+            "",
+            "options:",
+            "  --help     this text; `recurra COMMAND --help` for a command's options",
+            "  --version  print the version",
+            "  --debug    show where in the program an error came from",
+            "",
+            "Begin with `recurra demo`.",
+        ]
+    )
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command and return its exit code: 0, 2 for wrong use, 1 for failure."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    debug = "--debug" in given
+    given = [argument for argument in given if argument != "--debug"]
+    if not given or given[0] in ("--help", "-h", "help"):
+        print(usage())
+        return 0 if given else _WRONG_USE
+    if given[0] == "--version":
+        print(f"recurra {recurra.__version__}")
+        return 0
+    if given[0] not in COMMANDS:
+        near = difflib.get_close_matches(given[0], COMMANDS, n=1)
+        complain(f"recurra has no command {given[0]!r}", f"did you mean {near[0]!r}?" if near else "see recurra --help")
+        return _WRONG_USE
+    return _run(given[0], given[1:], debug)
+
+
+def _run(command: str, arguments: list[str], debug: bool) -> int:
+    from recurra.errors import RecurraError
+
+    try:
+        return importlib.import_module(f"recurra.cli.{command}").main(arguments) or 0
+    except RecurraError as error:
+        if debug:
+            raise
+        complain(f"{error.message} [{error.code}]", error.hint)
+        return error.exit_code
+    except KeyboardInterrupt:
+        if debug:
+            raise
+        print("\ninterrupted", file=sys.stderr)
+        return _INTERRUPTED
+    except BrokenPipeError:
+        # the reader of a pipe went away, as `head` does; Python would complain once more while it exits
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except (MemoryError, OSError) as error:
+        if debug:
+            raise
+        complain(f"{type(error).__name__}: {error}", "--debug shows where it came from")
+        return _FAILURE
+
+
+def complain(message: str, hint: str = "") -> None:
+    """Print an error and what can be done about it to standard error."""
+    lines = ["error: " + message, *(["hint: " + hint] if hint else [])]
+    if sys.stderr.isatty() and "NO_COLOR" not in os.environ:
+        lines[0] = f"\033[1;31merror:\033[0m {message}"
+    print("\n".join(lines), file=sys.stderr)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

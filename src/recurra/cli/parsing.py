@@ -1,0 +1,29 @@
+"""Command lines from dataclasses."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, TypeVar
+
+import tyro
+
+Options = TypeVar("Options")
+
+
+def parse(cls: type[Options], command: str, arguments: Sequence[str], default: Any = None) -> Options:
+    """Return a dataclass filled from a command line; tyro exits with 2 on wrong use.
+
+    Args:
+        cls: Dataclass with a docstring under each field; nested ones become groups of options without prefix.
+        command: What the help text calls the program.
+        arguments: The command line after the command.
+        default: Instance to take unset options from, for example one read from a file.
+    """
+    keywords = {} if default is None else {"default": default}
+    return tyro.cli(
+        cls,
+        prog=f"recurra {command}",
+        args=list(arguments),
+        config=(tyro.conf.OmitArgPrefixes, tyro.conf.OmitSubcommandPrefixes),
+        **keywords,
+    )

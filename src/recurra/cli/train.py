@@ -1,0 +1,86 @@
+"""``recurra train TASK``."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+
+from recurra.cli.parsing import parse
+from recurra.errors import ChoiceError, ConfigError
+from recurra.tasks import TASKS
+from recurra.tasks.text.config import SECTIONS, TextConfig
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainTextOptions:
+    """Train a language model on a text, character by character.
+
+    Ctrl-C saves, evaluates and ends; `recurra resume RUN` goes on. The run's folder is printed to standard output.
+    """
+
+    run: Path | None = None
+    """Folder of the run; unset means the next free one of runs/text-001, runs/text-002, ..."""
+    config: Path | None = None
+    """Configuration file to take options from; options given here win. `recurra config text` prints one."""
+    overwrite: bool = False
+    """Replace the run in the folder."""
+    options: TextConfig = dataclasses.field(default_factory=TextConfig)
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run the command."""
+    if not arguments or arguments[0] in ("--help", "-h"):
+        print(
+            f"usage: recurra train TASK [OPTIONS]\n\ntasks: {', '.join(TASKS)}; recurra train TASK --help explains each"
+        )
+        return 0 if arguments else 2
+    if arguments[0] not in TASKS:
+        raise ChoiceError("TASK of `recurra train`", arguments[0], TASKS)
+    return train_text(parse_text(arguments[1:]))
+
+
+def parse_text(arguments: Sequence[str]) -> TrainTextOptions:
+    """Return options from a command line on top of the configuration file that it names, if any."""
+    from recurra.training.config_file import read_config, read_task_name
+
+    path = config_path(arguments)
+    if path is None:
+        return parse(TrainTextOptions, "train text", arguments)
+    if read_task_name(path) != "text":
+        raise ConfigError(f"{path} is a configuration of the task {read_task_name(path)!r}, expected 'text'")
+    default = TrainTextOptions(options=TextConfig(**read_config(path, SECTIONS)))
+    return parse(TrainTextOptions, "train text", arguments, default)
+
+
+def config_path(arguments: Sequence[str]) -> Path | None:
+    """Return the value of ``--config``, which must be known before the other options have their defaults."""
+    for index, argument in enumerate(arguments):
+        if argument.startswith("--config="):
+            return Path(argument.removeprefix("--config="))
+        if argument == "--config" and index + 1 < len(arguments):
+            return Path(arguments[index + 1])
+    return None
+
+
+def train_text(options: TrainTextOptions) -> int:
+    """Train, and say how it went."""
+    from recurra.cli.report import text_callbacks, text_report
+    from recurra.tasks.text import TextTask
+    from recurra.training import train
+
+    task = TextTask.from_config(options.options)
+    folder = options.run or next_run_folder("text")
+    training = options.options.training
+    result = train(task, training, run=folder, callbacks=text_callbacks(), overwrite=options.overwrite)
+    text_report(folder, result)
+    print(folder)
+    return 0
+
+
+def next_run_folder(task: str, parent: Path = Path("runs")) -> Path:
+    """Return the first of runs/TASK-001, runs/TASK-002, ... that does not exist."""
+    number = 1
+    while (folder := parent / f"{task}-{number:03d}").exists():
+        number += 1
+    return folder

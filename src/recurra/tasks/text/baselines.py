@@ -1,0 +1,32 @@
+"""Cheap models beside which a recurrent one must stand."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from recurra.data import known_ids
+from recurra.models.ngram import MAX_TRAIN, KneserNey, Unigram
+from recurra.tasks.text.data import Part, TextData
+from recurra.tasks.text.evaluating import text_metrics
+
+ORDER = 5
+_MAX_EVALUATED = 5_000_000
+
+
+def text_baselines(data: TextData, part: Part) -> Mapping[str, Mapping[str, float]]:
+    """Return the metrics of a unigram and a modified Kneser-Ney 5-gram model of the training part on another part.
+
+    Both count at most the last five million characters of the training part, and predict the same targets as the
+    recurrent model: all characters of the part but its first; of a longer part the first five million.
+    """
+    start, stop = data.splits.train
+    train = known_ids(data.read_ids(max(start, stop - MAX_TRAIN), stop), data.num_known)
+    start, stop = data.range(part)
+    ids = known_ids(data.read_ids(start, min(stop, start + _MAX_EVALUATED)), data.num_known)
+    vocab_size = len(data.vocabulary)
+    models = {"unigram": Unigram(vocab_size).fit(train), f"{ORDER}-gram": KneserNey(ORDER, vocab_size).fit(train)}
+    figures = {}
+    for name, model in models.items():
+        loss = -float(model.log_probs(ids)[1:].mean())
+        figures[name] = {metric: values.of(loss) for metric, values in text_metrics().items()}
+    return figures

@@ -1,0 +1,127 @@
+"""Configuration of the text task."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from recurra.errors import ConfigError
+from recurra.training.config import TrainingConfig
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    """Which text, how it is split, and how it is cut into batches."""
+
+    data: tuple[str, ...] = ("builtin:python-manual",)
+    """Text files (UTF-8; .gz and .xz too), read one after the other, or names of data sets: builtin:python-manual is in
+    every CPython; tinyshakespeare and grimm are looked up in the folder that RECURRA_DATA names."""
+    validation_fraction: float = 0.05
+    """Share of the characters, from the end but before the test part, to validate on. In (0, 1)."""
+    test_fraction: float = 0.05
+    """Share of the characters, at the very end, to test on. In [0, 1)."""
+    batch_size: int = 32
+    """Parallel streams that the training part is cut into. At least 1."""
+    bptt: int = 64
+    """Time steps of a window of truncated backpropagation through time; the state is carried on. At least 1."""
+
+    def __post_init__(self) -> None:
+        faults = []
+        if not self.data:
+            faults.append("expected data to name at least one file or data set, got none")
+        if not 0 < self.validation_fraction < 1:
+            faults.append(f"expected validation_fraction in (0, 1), got {self.validation_fraction}")
+        if not 0 <= self.test_fraction < 1:
+            faults.append(f"expected test_fraction in [0, 1), got {self.test_fraction}")
+        if self.validation_fraction + self.test_fraction >= 1:
+            faults.append("expected validation_fraction and test_fraction to leave something for training")
+        faults += [
+            f"expected {n} of at least 1, got {v}" for n in ("batch_size", "bptt") if (v := getattr(self, n)) < 1
+        ]
+        if faults:
+            raise ConfigError(faults)
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """The language model."""
+
+    cell: str = "lstm"
+    """Recurrent cell by its registered name (lstm, gru, elman, ...), or module:Class for your own."""
+    hidden_size: int = 256
+    """Units a layer. At least 1."""
+    num_layers: int = 2
+    """Recurrent layers. At least 1."""
+    input: Literal["embedding", "one-hot"] = "embedding"
+    """How a symbol becomes a vector."""
+    embedding_size: int | None = None
+    """Width of the embedding; unset means hidden_size. At least 1."""
+    input_dropout: float = 0.0
+    """Probability that a component of the embedding is dropped, in [0, 1)."""
+    dropout: float = 0.1
+    """Probability that an output of a layer is dropped on its way to the next layer, in [0, 1)."""
+    output_dropout: float = 0.0
+    """Probability that an output of the last layer is dropped, in [0, 1)."""
+    tie_weights: bool = False
+    """Use the embedding as output matrix too; needs an embedding as wide as the layers' output."""
+    learn_initial_state: bool = False
+    """Learn the state before the first symbol; otherwise it is zero."""
+    init: str = "orthogonal"
+    """Initial weights of the cells: orthogonal (Xavier input, orthogonal recurrent, forget bias 1), torch, or another
+    initialiser of torch.nn.init by name; each gate's matrix by itself."""
+    engine: Literal["auto", "eager", "torch"] = "auto"
+    """What runs the recurrence: torch's kernels where the cell is torch's, else a plain loop (auto); or either."""
+    init_from: str | None = None
+    """Run to take the first weights from; symbols are matched by name. This starts a new run, it resumes none."""
+
+    def __post_init__(self) -> None:
+        faults = []
+        for name in ("hidden_size", "num_layers", "embedding_size"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                faults.append(f"expected {name} of at least 1, got {value}")
+        for name in ("input_dropout", "dropout", "output_dropout"):
+            if not 0 <= getattr(self, name) < 1:
+                faults.append(f"expected {name} in [0, 1), got {getattr(self, name)}")
+        if faults:
+            raise ConfigError(faults)
+
+
+@dataclass(frozen=True)
+class SamplingConfig:
+    """The samples written while the model trains."""
+
+    temperatures: tuple[float, ...] = (0.5, 1.0, 2.0)
+    """One sample is drawn at each; 0 takes the likeliest symbol, 1 the model's own distribution. At least 0."""
+    sample_length: int = 200
+    """Characters a sample. At least 1."""
+    sample_prime: str = ""
+    """What samples begin with; nothing means a new line."""
+
+    def __post_init__(self) -> None:
+        faults = [
+            f"expected temperatures of at least 0, got {t}" for t in self.temperatures if not 0 <= t < float("inf")
+        ]
+        if self.sample_length < 1:
+            faults.append(f"expected sample_length of at least 1, got {self.sample_length}")
+        if faults:
+            raise ConfigError(faults)
+
+
+@dataclass(frozen=True)
+class TextConfig:
+    """Everything that makes a run of the text task."""
+
+    data: DataConfig = field(default_factory=DataConfig)
+    model: ModelConfig = field(default_factory=ModelConfig)
+    training: TrainingConfig = field(default_factory=TrainingConfig)
+    sampling: SamplingConfig = field(default_factory=SamplingConfig)
+
+
+SECTIONS: dict[str, type] = {
+    "data": DataConfig,
+    "model": ModelConfig,
+    "training": TrainingConfig,
+    "sampling": SamplingConfig,
+}
+"""Sections of ``config.toml``, in its order."""

@@ -1,0 +1,102 @@
+"""The state of a text being written, as a file: to go on later, or to fork."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import safetensors
+import safetensors.torch
+import torch
+from torch import Tensor
+
+from recurra.data import Vocabulary
+from recurra.errors import RunError, VocabularyError
+from recurra.models import LanguageModel
+from recurra.training.files import replace_file
+from recurra.training.packing import pack, unpack
+
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class SavedState:
+    """Everything that going on with a text needs.
+
+    Attributes:
+        state: Recurrent state after the last symbol, batch on the second axis.
+        logits: Of the next symbol. Shape (B, V).
+        generator: State of the random generator that draws.
+    """
+
+    state: Any
+    logits: Tensor
+    generator: Tensor
+
+
+def save_state(path: str | Path, saved: SavedState, vocabulary: Vocabulary) -> None:
+    """Write a state in one step: safetensors, with its structure as JSON in the header.
+
+    Raises:
+        RunError: When the file cannot be written.
+    """
+    tensors: dict[str, Tensor] = {}
+    packed = pack({"state": saved.state, "logits": saved.logits, "generator": saved.generator}, tensors, "saved")
+    header = {"recurra_state": str(FORMAT), "vocabulary": vocabulary.fingerprint, "packed": json.dumps(packed)}
+    try:
+        replace_file(Path(path), safetensors.torch.save(tensors, metadata=header))
+    except OSError as error:
+        raise RunError(f"the state could not be written to {path}: {error.strerror}") from error
+
+
+def load_state(path: str | Path, vocabulary: Vocabulary, model: LanguageModel, num_samples: int) -> SavedState:
+    """Read a state and check that it belongs to a model.
+
+    A state of one text goes on as any number of them.
+
+    Raises:
+        RunError: When the file is no state, or its shapes are not the model's.
+        VocabularyError: When it was written over other symbols.
+    """
+    try:
+        with safetensors.safe_open(str(path), framework="pt") as file:
+            header = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (it is no dict)
+    except OSError as error:
+        raise RunError(f"the state file {path} cannot be read: {error.strerror or 'it is not there'}") from error
+    except safetensors.SafetensorError as error:
+        raise RunError(f"{path} is no state file: {error}", hint="--state-out writes one") from error
+    if header.get("recurra_state") != str(FORMAT):
+        raise RunError(f"{path} is no state file of this version", hint="--state-out writes one")
+    if header["vocabulary"] != vocabulary.fingerprint:
+        raise VocabularyError(f"the state in {path} was written by a model with other symbols")
+    saved = SavedState(**unpack(json.loads(header["packed"]), tensors))
+    return _fitted(saved, path, model, num_samples)
+
+
+def _fitted(saved: SavedState, path: str | Path, model: LanguageModel, num_samples: int) -> SavedState:
+    batch_size = saved.logits.shape[0]
+    with torch.no_grad():
+        # one step from nothing tells the shapes that this model's states have
+        tokens = torch.zeros(1, batch_size, dtype=torch.long, device=next(model.parameters()).device)
+        expected = model(tokens)[1]
+    if _shapes(expected) != _shapes(saved.state):
+        raise RunError(
+            f"the state in {path} expected a model with states of shape {_shapes(saved.state)}; "
+            f"this one has {_shapes(expected)}"
+        )
+    if batch_size == num_samples:
+        return saved
+    if batch_size != 1:
+        raise RunError(f"the state in {path} is of {batch_size} texts, {num_samples} were asked for")
+    state = saved.state
+    parts = state if isinstance(state, tuple) else (state,)
+    copies = tuple(part.repeat_interleave(num_samples, dim=1) for part in parts)  # (L, B, width)
+    logits = saved.logits.repeat_interleave(num_samples, dim=0)
+    return SavedState(copies if isinstance(state, tuple) else copies[0], logits, saved.generator)
+
+
+def _shapes(state: Any) -> list[list[int]]:
+    return [list(part.shape) for part in (state if isinstance(state, tuple) else (state,))]

@@ -1,0 +1,189 @@
+"""The text task, as the training loop sees it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from recurra.data import Cursor, StreamBatches, TextBatch, Vocabulary
+from recurra.decoding import SamplingPolicy
+from recurra.errors import DataError
+from recurra.models import LanguageModel, copy_weights
+from recurra.tasks.text.baselines import text_baselines
+from recurra.tasks.text.config import SECTIONS, DataConfig, ModelConfig, SamplingConfig, TextConfig
+from recurra.tasks.text.data import TextData
+from recurra.tasks.text.evaluating import predict, text_metrics
+from recurra.tasks.text.run import build_model, open_run
+from recurra.tasks.text.summary import summary_lines
+from recurra.tasks.text.words import known_word_share, words
+from recurra.tasks.text.writing import Writer, write_text
+from recurra.training.config import TrainingConfig
+from recurra.training.config_file import read_config
+from recurra.training.metrics import LossMetric
+from recurra.training.protocol import Split, StepResult
+from recurra.training.run_folder import RunFolder
+
+_MAX_CHARS_FOR_WORDS = 20_000_000
+
+
+class TextTask:
+    """Predict each character of a text from those before it.
+
+    Args:
+        data: Text, parts and vocabulary.
+        data_config: How it is cut into batches.
+        model: The model.
+        sampling: The samples written while it trains.
+
+    Raises:
+        DataTooShortError: When the training part is shorter than one window of all streams.
+    """
+
+    name = "text"
+
+    def __init__(
+        self,
+        data: TextData,
+        data_config: DataConfig | None = None,
+        model: ModelConfig | None = None,
+        sampling: SamplingConfig | None = None,
+    ) -> None:
+        self.data = data
+        self.data_config = data_config or DataConfig()
+        self.model_config = model or ModelConfig()
+        self.sampling = sampling or SamplingConfig()
+        self._streams: StreamBatches | None = None
+        self._known_words: frozenset[str] | None = None
+        self._origin: list[str] = []
+        self._training_batches(seed=0)  # too short a text is found now, not when training begins
+
+    @classmethod
+    def from_config(cls, config: TextConfig) -> TextTask:
+        """Open the text and check that everything fits.
+
+        Raises:
+            DataError: When the text cannot be used.
+            ConfigError: When options do not fit each other.
+        """
+        task = cls(TextData.of_config(config.data), config.data, config.model, config.sampling)
+        with torch.random.fork_rng(devices=[]):
+            task.build_model()
+        return task
+
+    def config_sections(self) -> Mapping[str, Any]:
+        """Return the dataclasses that made the task, by section of ``config.toml``."""
+        return {"data": self.data_config, "model": self.model_config, "sampling": self.sampling}
+
+    def save_assets(self, folder: Path) -> None:
+        """Write vocabulary and data description."""
+        self.data.save(folder)
+
+    # ------------------------------------------------------------------ the protocol
+
+    def _training_batches(self, seed: int) -> StreamBatches:
+        if self._streams is None or self._streams.seed != seed:
+            self._streams = self.data.training_batches(self.data_config.batch_size, self.data_config.bptt, seed)
+        return self._streams
+
+    def batches(self, split: Split, seed: int, start: Mapping[str, int] | None = None) -> Iterator[TextBatch]:
+        """Yield windows of parallel streams, "train" without end; see ``recurra.training.protocol.Task``."""
+        if split == "train":
+            cursor = None if start is None else Cursor.from_json(start)
+            return self._training_batches(seed).iter_batches(cursor)
+        return self.data.evaluation_batches(split, self.data_config.bptt)
+
+    def num_batches(self, split: Split) -> int:
+        """Return the number of batches in one pass over a split; 0 when it is empty."""
+        if split == "train":
+            return self._training_batches(seed=0 if self._streams is None else self._streams.seed).windows_per_epoch
+        start, stop = self.data.range(split)
+        return sum(1 for _ in self.data.evaluation_batches(split, self.data_config.bptt)) if stop > start else 0
+
+    def build_model(self) -> LanguageModel:
+        """Return a new model, with the weights of the run that ``init_from`` names where there is one."""
+        model = build_model(self.model_config, len(self.data.vocabulary))
+        if self.model_config.init_from is not None:
+            origin = open_run(self.model_config.init_from)
+            positions = self.data.vocabulary.match(origin.vocabulary)
+            copy_weights(model, origin.model.state_dict(), positions.tolist())
+            self._origin = origin_lines(self.model_config.init_from, self.data.vocabulary, origin.vocabulary)
+        return model
+
+    def loss(self, model: nn.Module, batch: TextBatch, state: Any) -> StepResult:
+        """Return the mean cross-entropy of the targets in nats."""
+        return predict(model, batch, state)
+
+    def metrics(self) -> Mapping[str, LossMetric]:
+        """Return loss, bits per character and perplexity."""
+        return text_metrics()
+
+    def sample(self, model: nn.Module, seed: int) -> Sequence[str]:
+        """Return one text a temperature, each under a line with the share of its words that the training text knows."""
+        assert isinstance(model, LanguageModel)
+        samples = []
+        for temperature in self.sampling.temperatures:
+            policy = SamplingPolicy(temperature=temperature)
+            writer = Writer(model, self.data.vocabulary, policy, seed=seed)
+            if self.sampling.sample_prime:
+                writer.read(self.sampling.sample_prime)
+            text = self.sampling.sample_prime + write_text(writer, self.sampling.sample_length)[0]
+            share = known_word_share(text, self.known_words)
+            known = "no words" if share != share else f"{share:.0%} of its words are in the training text"
+            samples.append(f"[temperature {temperature:g}: {known}]\n{text}")
+        return samples
+
+    # ------------------------------------------------------------------ for people
+
+    @property
+    def known_words(self) -> frozenset[str]:
+        """The distinct words of the training part, or of its first 20 million characters."""
+        if self._known_words is None:
+            start, stop = self.data.splits.train
+            ids = self.data.read_ids(start, min(stop, start + _MAX_CHARS_FOR_WORDS))
+            self._known_words = frozenset(words(self.data.vocabulary.decode(ids)))
+        return self._known_words
+
+    def summary(self, model: nn.Module) -> Sequence[str]:
+        """Return what is worth knowing before training: sizes, and whether the model suits the data."""
+        return [*summary_lines(self.data, self.model_config, model), *self._origin]
+
+    def baselines(self, split: Split) -> Mapping[str, Mapping[str, float]]:
+        """Return the figures of a unigram and a 5-gram model of the training part."""
+        return text_baselines(self.data, split)
+
+
+def origin_lines(run: str, ours: Vocabulary, theirs: Vocabulary) -> list[str]:
+    """Say which symbols got their weights from another run, and which did not."""
+    new = [symbol for symbol in ours.known if symbol not in set(theirs.known)]
+    gone = [symbol for symbol in theirs.known if symbol not in set(ours.known)]
+    lines = [f"weights from {run}: {len(ours.known) - len(new)} of {len(ours.known)} symbols have theirs from there"]
+    if new:
+        lines.append(f"  new symbols, with fresh weights: {_shown(new)}")
+    if gone:
+        lines.append(f"  symbols of that run that this text lacks: {_shown(gone)}")
+    return lines
+
+
+def _shown(symbols: Sequence[str], most: int = 40) -> str:
+    shown = " ".join(map(repr, symbols[:most]))
+    return shown if len(symbols) <= most else f"{shown} and {len(symbols) - most} more"
+
+
+def resume_task(run: str | Path) -> tuple[TextTask, TrainingConfig, RunFolder]:
+    """Return everything that going on with a run needs.
+
+    Raises:
+        RunError: When the folder is no run.
+        DataError: When the text is gone or has changed since the run began.
+    """
+    folder = RunFolder.open(run)
+    config = TextConfig(**read_config(folder.config, SECTIONS))
+    data = TextData.of_run(folder, config.data)
+    stored = Vocabulary.load(folder.path / "vocab.json")
+    if data.vocabulary != stored:
+        raise DataError(f"the symbols of the training part are not those in {folder.path / 'vocab.json'}")
+    return TextTask(data, config.data, config.model, config.sampling), config.training, folder

@@ -1,0 +1,121 @@
+"""Writing with a language model: prime, draw, go on with the state."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from recurra.data import Vocabulary
+from recurra.decoding import Generation, SamplingPolicy, generate_ids
+from recurra.models import LanguageModel
+from recurra.tasks.text.saved_state import SavedState, load_state, save_state
+
+UNKNOWN_ID = 0
+DEFAULT_PRIME = "\n"
+_PRIME_CHUNK = 1024  # symbols read at once: a long prime needs bounded memory
+
+
+class Writer:
+    """Texts being written, several at once; the recurrent state is carried, so they may go on for ever.
+
+    Args:
+        model: The language model; put into evaluation mode.
+        vocabulary: Its symbols.
+        policy: How symbols are drawn; the unknown symbol never is.
+        num_samples: Texts in the batch.
+        seed: Fixes the draws. None draws a seed.
+
+    Attributes:
+        unknown: Symbols read so far that the vocabulary lacks, in order of appearance.
+    """
+
+    def __init__(
+        self,
+        model: LanguageModel,
+        vocabulary: Vocabulary,
+        policy: SamplingPolicy,
+        *,
+        num_samples: int = 1,
+        seed: int | None = None,
+    ) -> None:
+        policy.check_vocab_size(len(vocabulary) - 1)
+        self.model = model.eval()
+        self.vocabulary = vocabulary
+        self.policy = SamplingPolicy(
+            temperature=policy.temperature,
+            top_k=policy.top_k,
+            top_p=policy.top_p,
+            banned=(*policy.banned, UNKNOWN_ID),
+        )
+        self.num_samples = num_samples
+        self.generator = torch.Generator()
+        self.seed = self.generator.seed() if seed is None else seed
+        self.generator.manual_seed(self.seed)
+        self.unknown: list[str] = []
+        self._logits: Tensor | None = None
+        self._state: Any = None
+        self._device = next(model.parameters()).device
+
+    @torch.no_grad()
+    def read(self, text: str) -> None:
+        """Take in a text without writing anything."""
+        self.unknown += [symbol for symbol in self.vocabulary.unknown_in(text) if symbol not in self.unknown]
+        ids = torch.from_numpy(self.vocabulary.encode(text)).to(self._device)
+        for chunk in ids.split(_PRIME_CHUNK):
+            tokens = chunk[:, None].expand(-1, self.num_samples)  # (T, B)
+            logits, self._state = self.model(tokens, self._state)
+            self._logits = logits[-1]
+
+    def write(self, num_symbols: int | None) -> Iterator[list[str]]:
+        """Yield the next symbol of every text, so many times, or for ever with None."""
+        if self._logits is None:
+            first = DEFAULT_PRIME if DEFAULT_PRIME in self.vocabulary.symbols else self.vocabulary.symbols[1]
+            self.read(first)
+        assert self._logits is not None
+        generation: Generation[Any] = generate_ids(
+            self._step, self._logits, self._state, self.policy, num_steps=num_symbols, generator=self.generator
+        )
+        symbols = self.vocabulary.symbols
+        for ids, _ in generation:
+            self._logits, self._state = generation.logits, generation.state
+            yield [symbols[index] for index in ids.tolist()]
+
+    def _step(self, ids: Tensor, state: Any) -> tuple[Tensor, Any]:
+        logits, state = self.model(ids.to(self._device)[None], state)  # (1, B, V)
+        return logits[0], state
+
+    def save(self, path: str | Path) -> None:
+        """Write everything that going on needs: state, next logits, and where the draws stand."""
+        if self._logits is None:
+            self.read(DEFAULT_PRIME)
+        assert self._logits is not None
+        save_state(path, SavedState(self._state, self._logits, self.generator.get_state()), self.vocabulary)
+
+    def load(self, path: str | Path, *, keep_seed: bool) -> None:
+        """Go on from what ``save`` wrote.
+
+        Args:
+            path: The file.
+            keep_seed: Go on with this writer's draws rather than with the saved ones: a fork.
+
+        Raises:
+            VocabularyError: When the file belongs to a model with other symbols.
+            RunError: When it is no state file, or of a model of another shape.
+        """
+        saved = load_state(path, self.vocabulary, self.model, self.num_samples)
+        self._state, self._logits = saved.state, saved.logits
+        if not keep_seed:
+            self.generator.set_state(saved.generator)
+
+
+def write_text(writer: Writer, num_symbols: int) -> list[str]:
+    """Return so many further symbols of every text."""
+    texts: list[list[str]] = [[] for _ in range(writer.num_samples)]
+    for symbols in writer.write(num_symbols):
+        for text, symbol in zip(texts, symbols, strict=True):
+            text.append(symbol)
+    return ["".join(text) for text in texts]

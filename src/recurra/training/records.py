@@ -1,0 +1,87 @@
+"""What a run writes down: ``metrics.jsonl``, sample files, TensorBoard events, the plot of the loss."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from recurra.training.callbacks import Callback, Row
+from recurra.training.files import replace_file
+from recurra.training.run_folder import RunFolder
+
+if TYPE_CHECKING:
+    from recurra.training.loop import Trainer
+
+NOT_FIGURES = ("step", "split", "best", "seconds")
+
+
+class MetricsFile(Callback):
+    """Appends each row to ``metrics.jsonl``."""
+
+    def __init__(self, folder: RunFolder) -> None:
+        self.folder = folder
+
+    def on_row(self, trainer: Trainer, row: Row) -> None:
+        """Write the row as one line, in one call."""
+        with open(self.folder.metrics, "a", encoding="utf-8") as file:
+            file.write(json.dumps(row) + "\n")
+
+
+class SampleFiles(Callback):
+    """Writes samples to ``samples/step_00000500.txt``."""
+
+    def __init__(self, folder: RunFolder) -> None:
+        self.folder = folder
+
+    def on_sample(self, trainer: Trainer, texts: Sequence[str]) -> None:
+        """Write the samples of one moment into one file."""
+        self.folder.samples.mkdir(exist_ok=True)
+        replace_file(self.folder.samples / f"step_{trainer.progress.step:08d}.txt", "\n\n".join(texts) + "\n")
+
+
+class TensorBoardEvents(Callback):
+    """Writes the figures of each row for TensorBoard, into ``events``."""
+
+    def __init__(self, folder: RunFolder) -> None:
+        self.folder = folder
+        self._writer: Any = None
+
+    def on_start(self, trainer: Trainer) -> None:
+        """Open the event file; events after the step that training goes on from are purged."""
+        from torch.utils.tensorboard.writer import SummaryWriter  # takes a second to import
+
+        step = trainer.progress.step
+        self._writer = SummaryWriter(str(self.folder.events), purge_step=step + 1 if step else None)
+
+    def on_row(self, trainer: Trainer, row: Row) -> None:
+        """Write one scalar a figure."""
+        for name, value in row.items():
+            if name not in NOT_FIGURES and self._writer is not None:
+                self._writer.add_scalar(f"{row['split']}/{name}", value, row["step"])
+
+    def on_end(self, trainer: Trainer, result: Mapping[str, Any] | None) -> None:
+        """Close the event file."""
+        if self._writer is not None:
+            self._writer.close()
+
+
+class LossPlot(Callback):
+    """Draws ``plots/loss.png`` when training ends."""
+
+    def __init__(self, folder: RunFolder) -> None:
+        self.folder = folder
+
+    def on_end(self, trainer: Trainer, result: Mapping[str, Any] | None) -> None:
+        """Draw what ``metrics.jsonl`` holds."""
+        rows = self.folder.read_rows()
+        if any(row["split"] == "train" for row in rows):
+            from recurra.training.plots import plot_loss
+
+            self.folder.plots.mkdir(exist_ok=True)
+            plot_loss(rows, self.folder.plots / "loss.png", baselines=(result or {}).get("baselines"))
+
+
+def record_keepers(folder: RunFolder) -> list[Callback]:
+    """Return the callbacks that write into a run folder."""
+    return [MetricsFile(folder), SampleFiles(folder), TensorBoardEvents(folder), LossPlot(folder)]

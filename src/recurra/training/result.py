@@ -1,0 +1,79 @@
+"""The figures at the end of a run: last and best weights, on validation and test, beside cheap baselines."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+import recurra
+from recurra.training.files import write_json
+from recurra.training.protocol import HasBaselines, Split
+from recurra.training.run_folder import RunFolder
+
+if TYPE_CHECKING:
+    from recurra.training.loop import Trainer
+
+
+def build_result(trainer: Trainer) -> dict[str, Any]:
+    """Evaluate what a trainer made and return it as plain numbers; the model keeps its last weights."""
+    progress, task = trainer.progress, trainer.task
+    splits: list[Split] = [split for split in ("validation", "test") if task.num_batches(split)]
+    last = {"step": progress.step, **_figures(trainer, splits, progress.validation_step == progress.step)}
+    if progress.best_step in (progress.step, -1):
+        best = last
+    else:
+        best = {"step": progress.best_step, **_best_figures(trainer, splits)}
+    baselines = {split: task.baselines(split) for split in splits} if isinstance(task, HasBaselines) else {}
+    return {
+        "task": task.name,
+        "stopped": _why(trainer),
+        "steps": progress.step,
+        "total_steps": progress.total_steps,
+        "num_targets": progress.num_targets,
+        "num_parameters": sum(parameter.numel() for parameter in trainer.model.parameters()),
+        "last": last,
+        "best": best,
+        "baselines": baselines,
+        "training_s": round(progress.training_s, 3),
+        "tokens_per_s": round(progress.num_targets / progress.training_s, 1) if progress.training_s else None,
+        "made_with": {
+            "recurra": recurra.__version__,
+            "torch": torch.__version__,
+            "python": platform.python_version(),
+            "machine": platform.machine(),
+            "num_threads": torch.get_num_threads(),
+            "device": str(trainer.device),
+        },
+    }
+
+
+def _why(trainer: Trainer) -> str:
+    progress = trainer.progress
+    if progress.total_steps is not None and progress.step >= progress.total_steps:
+        return "finished"
+    return "interrupted" if trainer.stop.requested else "no improvement"
+
+
+def _figures(trainer: Trainer, splits: list[Split], validated: bool) -> dict[str, Mapping[str, float]]:
+    figures: dict[str, Mapping[str, float]] = {}
+    for split in splits:
+        known = trainer.progress.validation if split == "validation" and validated else None
+        figures[split] = known or trainer.evaluate(split)
+    return figures
+
+
+def _best_figures(trainer: Trainer, splits: list[Split]) -> dict[str, Mapping[str, float]]:
+    last = {name: tensor.clone() for name, tensor in trainer.model.state_dict().items()}
+    trainer.model.load_state_dict(trainer.best_weights())
+    try:
+        return _figures(trainer, splits, validated=False)
+    finally:
+        trainer.model.load_state_dict(last)
+
+
+def write_result(folder: RunFolder, result: Mapping[str, Any]) -> None:
+    """Write ``result.json``."""
+    write_json(folder.result, result)
