@@ -54,7 +54,8 @@ class RecurraError(Exception):
 
 
 def _rebuild(cls: type[RecurraError], message: str, hint: str, values: dict[str, object]) -> RecurraError:
-    error = cls.__new__(cls)
+    # a class with two built-in bases inherits the __new__ of the wrong one, which refuses to work
+    error = OSError.__new__(cls) if issubclass(cls, OSError) else Exception.__new__(cls)
     Exception.__init__(error, message)
     error.__dict__.update(values, message=message, hint=hint)
     return error
