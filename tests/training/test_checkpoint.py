@@ -6,7 +6,7 @@ import textwrap
 import pytest
 import torch
 
-from recurra.errors import CheckpointError, CheckpointFormatError
+from recurra.errors import CheckpointError, CheckpointFormatError, RunError
 from recurra.training.checkpoint import CheckpointStore
 
 
@@ -97,7 +97,7 @@ def test_a_newer_format_is_refused_and_nothing_older_is_taken_instead(store):
 def test_an_unknown_checkpoint_is_named_with_those_there_are(store):
     save(store, 7)
 
-    with pytest.raises(CheckpointError, match=r"no checkpoint '9'\nhint: there are step_00000007"):
+    with pytest.raises(RunError, match=r"no checkpoint '9'\nhint: there are step_00000007"):
         store.load("9")
 
 

@@ -64,8 +64,8 @@ def main(arguments: Sequence[str]) -> int:
         seed=options.seed,
     )
     prime = unescape(options.prime)
-    begin(writer, options, prime)
     pieces = stream(writer, options.length, None if options.stop is None else unescape(options.stop))
+    begin(writer, options, prime)
     texts = show(pieces, options.num_samples, visible(writer, prime))
     if options.state_out is not None:
         writer.save(options.state_out)
@@ -130,7 +130,7 @@ def copied_line(run: TextRun, texts: Sequence[str]) -> str:
         share = run.copied_share(texts)
     except DataError as error:
         return f"copying not checked: {error.message}"
-    return "" if share is None else f"{share:.0%} of its 20-character pieces stand in the training text"
+    return "" if share is None else f"{share:.0%} of the written 20-character pieces stand in the training text"
 
 
 def unescape(text: str) -> str:

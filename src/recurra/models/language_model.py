@@ -32,7 +32,7 @@ class LanguageModel(nn.Module):
         tie_weights: Use the embedding as the output matrix (Press and Wolf 2017, arXiv 1608.05859; Inan et al. 2017,
             arXiv 1611.01462).
         learn_initial_state: Make the state before the first symbol a parameter.
-        init: Initialisation of the cells, see ``recurra.Cell``.
+        init: Initialisation of the cells, see ``recurra.Cell``; None leaves it to them.
         engine: Engine of the recurrent layers.
         cell_options: Further options of the cell.
 
@@ -54,7 +54,7 @@ class LanguageModel(nn.Module):
         output_dropout: float = 0.0,
         tie_weights: bool = False,
         learn_initial_state: bool = False,
-        init: str = "torch",
+        init: str | None = None,
         engine: str = "auto",
         **cell_options: Any,
     ) -> None:
@@ -70,7 +70,7 @@ class LanguageModel(nn.Module):
             dropout=dropout if num_layers > 1 else 0.0,
             engine=engine,
             learn_initial_state=learn_initial_state,
-            init=init,
+            **({} if init is None else {"init": init}),
             **cell_options,
         )
         self.output_dropout = nn.Dropout(output_dropout)

@@ -25,7 +25,7 @@ from typing import Any
 import safetensors.torch
 from torch import Tensor
 
-from recurra.errors import CheckpointError, CheckpointFormatError, CheckpointWriteError
+from recurra.errors import CheckpointError, CheckpointFormatError, CheckpointWriteError, RunError
 from recurra.training.files import replace_file, sync_folder, write_bytes_durably
 from recurra.training.packing import pack, unpack
 
@@ -130,7 +130,8 @@ class CheckpointStore:
             warn: Where given, a torn or altered checkpoint is reported here and the one before it is read instead.
 
         Raises:
-            CheckpointError: When there is none, or none that is whole.
+            RunError: When there is none of that name.
+            CheckpointError: When none is whole.
             CheckpointFormatError: When it comes from a newer version.
         """
         name = self._resolve(which)
@@ -163,7 +164,7 @@ class CheckpointStore:
             by_step = [name for name in names if int(name.split("_")[1]) == int(which)]
             if by_step:
                 return by_step[-1]
-        raise CheckpointError(
+        raise RunError(
             f"{self.folder} holds no checkpoint {which!r}",
             hint=f"there are {', '.join(names)}" if names else "the run has not saved one yet",
         )

@@ -68,7 +68,7 @@ class ModelConfig:
     """Learn the state before the first symbol; otherwise it is zero."""
     init: str = "orthogonal"
     """Initial weights of the cells: orthogonal (Xavier input, orthogonal recurrent, forget bias 1), torch, or another
-    initialiser of torch.nn.init by name; each gate's matrix by itself."""
+    initialiser of torch.nn.init by name; each gate's matrix by itself. Cells from elsewhere initialise themselves."""
     engine: Literal["auto", "eager", "torch"] = "auto"
     """What runs the recurrence: torch's kernels where the cell is torch's, else a plain loop (auto); or either."""
     init_from: str | None = None

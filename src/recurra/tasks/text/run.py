@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from recurra.cells import Cell, find_cell
 from recurra.data import Vocabulary, copied_share
 from recurra.decoding import SamplingPolicy, StopString
 from recurra.errors import ArgumentError, CheckpointError
@@ -161,7 +162,7 @@ class TextRun:
 
 
 def stream(writer: Writer, length: int | None, stop: str | None = None) -> Iterator[list[str]]:
-    """Yield what can be shown of every text, piece by piece, until all are long enough or have met the stop string.
+    """Return what can be shown of every text, piece by piece, until all are long enough or have met the stop string.
 
     Raises:
         ArgumentError: When the length is negative or the stop string empty.
@@ -169,9 +170,11 @@ def stream(writer: Writer, length: int | None, stop: str | None = None) -> Itera
     if length is not None and length < 0:
         raise ArgumentError(f"generate expected a length of at least 0, got {length}")
     if stop is None:
-        yield from writer.write(length)
-        return
-    filters = [StopString(stop) for _ in range(writer.num_samples)]
+        return writer.write(length)
+    return _until(writer, length, [StopString(stop) for _ in range(writer.num_samples)])
+
+
+def _until(writer: Writer, length: int | None, filters: list[StopString]) -> Iterator[list[str]]:
     for symbols in writer.write(length):
         yield [each.feed(symbol) for each, symbol in zip(filters, symbols, strict=True)]
         if all(each.finished for each in filters):
@@ -181,6 +184,7 @@ def stream(writer: Writer, length: int | None, stop: str | None = None) -> Itera
 
 def build_model(config: ModelConfig, vocab_size: int) -> LanguageModel:
     """Return a new model as a configuration describes it."""
+    is_own = issubclass(find_cell(config.cell), Cell)
     return LanguageModel(
         vocab_size,
         cell=config.cell,
@@ -193,7 +197,7 @@ def build_model(config: ModelConfig, vocab_size: int) -> LanguageModel:
         output_dropout=config.output_dropout,
         tie_weights=config.tie_weights,
         learn_initial_state=config.learn_initial_state,
-        init=config.init,
+        init=config.init if is_own else None,
         engine=config.engine,
     )
 

@@ -53,7 +53,7 @@ class Writer:
         )
         self.num_samples = num_samples
         self.generator = torch.Generator()
-        self.seed = self.generator.seed() if seed is None else seed
+        self.seed = self.generator.seed() % 2**32 if seed is None else seed
         self.generator.manual_seed(self.seed)
         self.unknown: list[str] = []
         self._logits: Tensor | None = None
