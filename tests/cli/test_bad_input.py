@@ -1,0 +1,281 @@
+"""Everything a person can get wrong: a clear message, exit code 2, nothing lost."""
+
+import json
+import os
+
+import pytest
+
+
+@pytest.fixture
+def train(fails, small, tmp_path):
+    def run(*arguments, keep_small=True):
+        code, said = fails("train", "text", "--run", tmp_path / "new", *arguments, *(small if keep_small else ()))
+        assert not (tmp_path / "new").exists(), "nothing may be half-written"
+        return code, said
+
+    return run
+
+
+def test_a_missing_file(train):
+    code, said = train("--data", "nowhere.txt")
+
+    assert code == 2
+    assert "nowhere.txt" in said
+
+
+def test_a_data_set_that_needs_the_data_folder(train, monkeypatch):
+    monkeypatch.delenv("RECURRA_DATA", raising=False)
+
+    code, said = train("--data", "tinyshakespeare")
+
+    assert code == 2
+    assert "RECURRA_DATA" in said
+
+
+def test_an_unknown_data_set_gets_a_suggestion(train, monkeypatch, tmp_path):
+    monkeypatch.setenv("RECURRA_DATA", str(tmp_path))
+
+    code, said = train("--data", "tinyshakespear")
+
+    assert code == 2
+    assert "tinyshakespeare" in said
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (b"", "empty"),
+        (b"\x00\x01\x02\x03" * 500, "binary"),
+        (b"good line\nb\xffd line\n", "line 2"),
+        (b"too short", "characters"),
+        (b"a" * 5000, "at least two distinct characters"),
+    ],
+)
+def test_files_that_cannot_be_learnt(train, tmp_path, content, expected):
+    path = tmp_path / "bad.txt"
+    path.write_bytes(content)
+
+    code, said = train("--data", path)
+
+    assert code == 2
+    assert expected in said
+
+
+def test_too_short_a_file_says_how_long_it_must_be(train, tmp_path):
+    path = tmp_path / "short.txt"
+    path.write_text("abc " * 100)
+
+    code, said = train("--data", path, keep_small=False)
+
+    assert code == 2
+    assert "at least 2112 characters for batch_size=32 and bptt=64" in said
+    assert "hint: use more text, or a smaller batch_size or bptt" in said
+
+
+def test_an_unknown_cell_gets_a_suggestion(train, text_file):
+    code, said = train("--data", text_file, "--cell", "lsmt")
+
+    assert code == 2
+    assert "did you mean 'lstm'?" in said
+
+
+def test_an_unknown_option_gets_a_suggestion(train, text_file):
+    code, said = train("--data", text_file, "--hiden-size", "3")
+
+    assert code == 2
+    assert "--hidden-size" in said
+
+
+def test_an_unknown_initialiser(train, text_file):
+    code, said = train("--data", text_file, "--init", "ortogonal")
+
+    assert code == 2
+    assert "did you mean 'orthogonal'?" in said
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("--lr", "-1"),
+        ("--dropout", "1.5"),
+        ("--num-layers", "0"),
+        ("--validation-fraction", "0"),
+        ("--temperatures", "-1"),
+    ],
+)
+def test_options_out_of_range(train, text_file, option, value):
+    code, said = train("--data", text_file, option, value)
+
+    assert code == 2
+    assert f"expected {option[2:].replace('-', '_')}" in said
+
+
+def test_an_empty_validation_part(train, text_file):
+    code, said = train("--data", text_file, "--validation-fraction", "0.0001")
+
+    assert code == 2
+    assert "characters" in said
+
+
+def test_widths_that_cannot_be_tied(train, text_file):
+    code, said = train("--data", text_file, "--tie-weights", "--embedding-size", "7")
+
+    assert code == 2
+    assert "tie_weights expected embedding_size" in said
+
+
+def test_a_configuration_file_with_unknown_keys(train, tmp_path):
+    path = tmp_path / "my.toml"
+    path.write_text('task = "text"\n[model]\nhiden_size = 3\n[trainig]\nlr = 1\n')
+
+    code, said = train("--config", path)
+
+    assert code == 2
+    assert "unknown key model.hiden_size (did you mean 'hidden_size'?)" in said
+    assert "unknown section [trainig] (did you mean 'training'?)" in said
+
+
+def test_a_configuration_file_that_is_missing_or_for_another_task(train, tmp_path):
+    (tmp_path / "other.toml").write_text('task = "translate"\n')
+
+    assert train("--config", "missing.toml")[0] == 2
+    code, said = train("--config", tmp_path / "other.toml")
+    assert code == 2
+    assert "of the task 'translate', expected 'text'" in said
+
+
+def test_a_folder_that_is_not_empty(fails, text_file, small, trained):
+    before = sorted(path.name for path in trained.iterdir())
+
+    code, said = fails("train", "text", "--data", text_file, "--run", trained, *small)
+
+    assert code == 2
+    assert "exists and is not empty" in said
+    assert "--overwrite" in said
+    assert sorted(path.name for path in trained.iterdir()) == before
+
+
+def test_overwriting_something_that_is_no_run(fails, text_file, small, tmp_path):
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home" / "thesis.doc").write_text("years of work")
+
+    code, said = fails("train", "text", "--data", text_file, "--run", tmp_path / "home", "--overwrite", *small)
+
+    assert code == 2
+    assert "is no run: nothing in it is overwritten" in said
+    assert (tmp_path / "home" / "thesis.doc").exists()
+
+
+@pytest.mark.parametrize("command", ["generate", "evaluate", "resume"])
+def test_a_folder_that_is_no_run(fails, tmp_path, command):
+    code, said = fails(command, tmp_path)
+
+    assert code == 2
+    assert "is no run" in said
+    assert fails(command, tmp_path / "nowhere")[0] == 2
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        (["--temperature", "-1"], "temperature"),
+        (["--temperature", "nan"], "temperature"),
+        (["--top-k", "0"], "top_k"),
+        (["--top-k", "1000"], "top_k"),
+        (["--top-p", "0"], "top_p"),
+        (["--top-p", "1.01"], "top_p"),
+        (["--length", "-1"], "length of at least 0"),
+        (["--num-samples", "0"], "num_samples of at least 1"),
+        (["--stop", ""], "stop"),
+        (["--state-in", "nowhere"], "cannot be read"),
+        (["--checkpoint", "123456"], "no checkpoint '123456'"),
+        (["--top-j", "3"], "--top-k"),
+    ],
+)
+def test_generation_options_out_of_range(fails, trained, options, expected):
+    code, said = fails("generate", trained, *options)
+
+    assert code == 2
+    assert expected in said
+
+
+def test_a_checkpoint_of_a_newer_format(fails, trained, tmp_path):
+    import shutil
+
+    copy = tmp_path / "copy"
+    shutil.copytree(trained, copy)
+    for path in (copy / "checkpoints").glob("step_*/checkpoint.json"):
+        path.write_text(json.dumps({**json.loads(path.read_text()), "format": 2}))
+
+    for command in ("generate", "resume", "evaluate"):
+        code, said = fails(command, copy)
+        assert code == 2
+        assert "format 2; this version reads up to 1" in said
+
+
+def test_damaged_weights_are_reported_not_used(fails, trained, tmp_path):
+    import shutil
+
+    copy = tmp_path / "copy"
+    shutil.copytree(trained, copy)
+    for path in (copy / "checkpoints").glob("step_*/weights.safetensors"):
+        os.truncate(path, 100)
+
+    code, said = fails("generate", copy)
+
+    assert code == 1
+    assert "checksum does not match" in said
+
+
+def test_a_prime_with_unknown_symbols_is_shown_and_replaced(trained, capsys):
+    from recurra.cli.main import main
+
+    assert main(["generate", str(trained), "--prime", "The \u00fcber", "--length", "5", "--temperature", "0"]) == 0
+
+    said = capsys.readouterr()
+    assert "'\u00fc'" in said.err
+    assert said.out.startswith("The \ufffd")
+
+
+def test_a_disk_that_is_full_keeps_the_checkpoint_before(text_file, tmp_path, cache):
+    import subprocess
+    import sys
+
+    # a real failure of write(2): from the first step on no file may grow beyond 40 kB
+    program = """
+import resource, sys
+from recurra.cli import main, report
+from recurra.training import Callback
+class Full(Callback):
+    def on_step(self, trainer, loss, grad_norm):
+        resource.setrlimit(resource.RLIMIT_FSIZE, (40_000, 40_000))
+callbacks = report.text_callbacks
+report.text_callbacks = lambda: [*callbacks(), Full()]
+sys.exit(main.main(sys.argv[1:]))
+"""
+    arguments = [
+        "train",
+        "text",
+        "--data",
+        text_file,
+        "--run",
+        tmp_path / "run",
+        "--max-steps",
+        "9",
+        "--batch-size",
+        "2",
+    ]
+    arguments += ["--bptt", "16", "--hidden-size", "64", "--num-samples", "0"]
+    done = subprocess.run(
+        [sys.executable, "-c", program, *map(str, arguments)],
+        env={**os.environ, "RECURRA_CACHE": str(cache)},
+        capture_output=True,
+        text=True,
+        timeout=240,
+    )
+
+    assert done.returncode == 1
+    assert "the checkpoint could not be written" in done.stderr
+    assert "step_00000000" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert (tmp_path / "run" / "checkpoints" / "last").read_text().startswith("step_00000000")

@@ -1,0 +1,123 @@
+"""Training is killed with SIGKILL at random moments and resumed; the run must end bit for bit like one left alone."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+from recurra.training import RunFolder
+
+CLOCK = ("seconds", "tokens_per_s", "training_s")
+OPTIONS = [
+    *(
+        "--max-steps",
+        "120",
+        "--num-validations",
+        "6",
+        "--num-samples",
+        "4",
+        "--sample-length",
+        "40",
+        "--log-every",
+        "7",
+    ),
+    *("--batch-size", "4", "--bptt", "16", "--hidden-size", "24", "--dropout", "0.3", "--input-dropout", "0.1"),
+    *("--num-threads", "1", "--save-every-s", "0.3", "--learn-initial-state"),
+]
+
+
+def start(*arguments):
+    command = [sys.executable, "-m", "recurra", *map(str, arguments)]
+    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+
+
+def finish(process):
+    message = process.communicate(timeout=240)[1]
+    assert process.returncode == 0, message
+    return message
+
+
+def kill_at(process, run, rows):
+    """Kill once metrics.jsonl has so many rows; return False when the process was faster."""
+    metrics = run / "metrics.jsonl"
+    while process.poll() is None:
+        if (metrics.exists() and metrics.read_bytes().count(b"\n") >= rows) or (rows == 0 and run.exists()):
+            os.kill(process.pid, signal.SIGKILL)
+            process.communicate()
+            return True
+        time.sleep(0.001)
+    return False
+
+
+def timeless(value):
+    if isinstance(value, dict):
+        return {key: timeless(item) for key, item in value.items() if key not in CLOCK}
+    return value
+
+
+def assert_equal_runs(one: Path, other: Path):
+    a, b = RunFolder(one), RunFolder(other)
+    assert [timeless(row) for row in a.read_rows()] == [timeless(row) for row in b.read_rows()]
+    assert timeless(json.loads(a.result.read_text())) == timeless(json.loads(b.result.read_text()))
+    assert {p.name: p.read_bytes() for p in a.samples.iterdir()} == {
+        p.name: p.read_bytes() for p in b.samples.iterdir()
+    }
+    for which in ("last", "best"):
+        ours, theirs = a.checkpoints.load(which), b.checkpoints.load(which)
+        assert ours.step == theirs.step
+        assert all(torch.equal(ours.weights[name], theirs.weights[name]) for name in ours.weights)
+        for mine, yours in zip(ours.training["carried"], theirs.training["carried"], strict=True):
+            assert torch.equal(mine, yours)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(text_file, tmp_path_factory):
+    run = tmp_path_factory.mktemp("undisturbed") / "run"
+    finish(start("train", "text", "--data", text_file, "--run", run, *OPTIONS))
+    return run
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_a_run_killed_at_random_moments_ends_bit_for_bit_the_same(undisturbed, text_file, tmp_path, seed):
+    moments = random.Random(seed)
+    run = tmp_path / "run"
+    num_rows = len(RunFolder(undisturbed).read_rows())
+
+    killed = kill_at(
+        start("train", "text", "--data", text_file, "--run", run, *OPTIONS), run, moments.randint(1, num_rows - 4)
+    )
+    rows = 0
+    for _ in range(2):
+        rows = moments.randint(rows, num_rows - 1)
+        time.sleep(moments.random() * 0.05)
+        killed += kill_at(start("resume", run), run, rows)
+    finish(start("resume", run))
+
+    assert killed >= 1
+    assert_equal_runs(undisturbed, run)
+
+
+def test_interrupting_saves_evaluates_and_can_be_resumed(undisturbed, text_file, tmp_path):
+    run = tmp_path / "run"
+    process = start("train", "text", "--data", text_file, "--run", run, *OPTIONS)
+    while not ((run / "metrics.jsonl").exists() and (run / "metrics.jsonl").read_bytes().count(b"\n") >= 5):
+        assert process.poll() is None
+        time.sleep(0.001)
+
+    process.send_signal(signal.SIGINT)
+    message = finish(process)
+
+    result = json.loads((run / "result.json").read_text())
+    assert result["stopped"] == "interrupted"
+    assert 0 < result["steps"] < 120
+    assert RunFolder(run).checkpoints.load().step == result["steps"]
+    assert "recurra resume" in message
+    finish(start("resume", run))
+    assert_equal_runs(undisturbed, run)
