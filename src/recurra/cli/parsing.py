@@ -20,10 +20,11 @@ def parse(cls: type[Options], command: str, arguments: Sequence[str], default: A
         default: Instance to take unset options from, for example one read from a file.
     """
     keywords = {} if default is None else {"default": default}
-    return tyro.cli(
+    options: Options = tyro.cli(
         cls,
         prog=f"recurra {command}",
         args=list(arguments),
         config=(tyro.conf.OmitArgPrefixes, tyro.conf.OmitSubcommandPrefixes),
         **keywords,
     )
+    return options

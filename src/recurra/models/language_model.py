@@ -59,6 +59,8 @@ class LanguageModel(nn.Module):
         **cell_options: Any,
     ) -> None:
         super().__init__()
+        if init is not None:
+            cell_options["init"] = init
         self.vocab_size = vocab_size
         self.embedding = None if input == "one-hot" else nn.Embedding(vocab_size, embedding_size or hidden_size)
         self.input_dropout = nn.Dropout(input_dropout)
@@ -70,7 +72,6 @@ class LanguageModel(nn.Module):
             dropout=dropout if num_layers > 1 else 0.0,
             engine=engine,
             learn_initial_state=learn_initial_state,
-            **({} if init is None else {"init": init}),
             **cell_options,
         )
         self.output_dropout = nn.Dropout(output_dropout)

@@ -29,7 +29,8 @@ def load(run: str | Path, *, checkpoint: str = "best") -> TextRun:
         RunError: When the folder is no run.
         CheckpointError: When there is no such checkpoint.
     """
-    return task_package(run).open_run(run, checkpoint=checkpoint)
+    opened: TextRun = task_package(run).open_run(run, checkpoint=checkpoint)
+    return opened
 
 
 def task_package(run: str | Path) -> Any:

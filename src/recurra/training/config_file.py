@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import dataclasses
 import difflib
-import functools
 import inspect
 import itertools
 import textwrap
@@ -27,7 +26,6 @@ NONE = "none"
 _HEAD = ("task", "recurra")
 
 
-@functools.cache
 def field_docs(cls: type) -> dict[str, str]:
     """Return the docstring under each field of a dataclass, as one line each."""
     tree = ast.parse(textwrap.dedent(inspect.getsource(cls)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from recurra.data import known_ids
-from recurra.models.ngram import MAX_TRAIN, KneserNey, Unigram
+from recurra.models.ngram import MAX_TRAIN, CountModel, KneserNey, Unigram
 from recurra.tasks.text.data import Part, TextData
 from recurra.tasks.text.evaluating import text_metrics
 
@@ -24,7 +24,10 @@ def text_baselines(data: TextData, part: Part) -> Mapping[str, Mapping[str, floa
     start, stop = data.range(part)
     ids = known_ids(data.read_ids(start, min(stop, start + _MAX_EVALUATED)), data.num_known)
     vocab_size = len(data.vocabulary)
-    models = {"unigram": Unigram(vocab_size).fit(train), f"{ORDER}-gram": KneserNey(ORDER, vocab_size).fit(train)}
+    models: dict[str, CountModel] = {
+        "unigram": Unigram(vocab_size).fit(train),
+        f"{ORDER}-gram": KneserNey(ORDER, vocab_size).fit(train),
+    }
     figures = {}
     for name, model in models.items():
         loss = -float(model.log_probs(ids)[1:].mean())

@@ -86,7 +86,8 @@ class TextData:
         table = np.maximum(theirs.match(vocabulary), 0)
 
         def read_ids(start: int, stop: int) -> np.ndarray:
-            return table[corpus.ids(start, stop)]
+            mapped: np.ndarray = table[corpus.ids(start, stop)]
+            return mapped
 
         whole = (0, corpus.num_chars)
         return cls(vocabulary, Splits(whole, whole, whole), corpus.num_chars, read_ids, corpus.fingerprint)

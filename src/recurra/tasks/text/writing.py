@@ -65,8 +65,8 @@ class Writer:
         """Take in a text without writing anything."""
         self.unknown += [symbol for symbol in self.vocabulary.unknown_in(text) if symbol not in self.unknown]
         ids = torch.from_numpy(self.vocabulary.encode(text)).to(self._device)
-        for chunk in ids.split(_PRIME_CHUNK):
-            tokens = chunk[:, None].expand(-1, self.num_samples)  # (T, B)
+        for begin in range(0, len(ids), _PRIME_CHUNK):
+            tokens = ids[begin : begin + _PRIME_CHUNK, None].expand(-1, self.num_samples)  # (T, B)
             logits, self._state = self.model(tokens, self._state)
             self._logits = logits[-1]
 

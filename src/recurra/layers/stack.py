@@ -1,0 +1,179 @@
+"""Cells over sequences in layers and directions: the one place for packing, dropout, directions and merging."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn.utils.rnn import PackedSequence
+
+from recurra.cells import State
+from recurra.errors import ArgumentError, ShapeError
+from recurra.loop import packed_index, unroll
+
+MERGE_MODES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+    "concat": lambda ahead, back: torch.cat((ahead, back), -1),
+    "sum": torch.add,
+    "mean": lambda ahead, back: (ahead + back) / 2,
+    "mul": torch.mul,
+}
+"""How the outputs (T, B, H) of two directions become one, by the names that Keras gives them."""
+
+
+@dataclass(frozen=True)
+class Stack:
+    """The cells of a layer module, and how they are run.
+
+    Attributes:
+        who: Name of the module for messages.
+        cells: For each layer the cell of each direction, one or two.
+        dropout: Probability that an output between two layers is zeroed.
+        is_training: Whether dropout acts.
+        merge_mode: A key of ``MERGE_MODES``.
+        engine: As for ``unroll``.
+        initial: Learned initial states, each (L*D, width); ``None`` where the cells have their own.
+    """
+
+    who: str
+    cells: Sequence[Sequence[torch.nn.Module]]
+    dropout: float = 0.0
+    is_training: bool = False
+    merge_mode: str = "concat"
+    engine: str = "auto"
+    initial: State | None = None
+
+
+def run_layer(
+    stack: Stack, input: Tensor | PackedSequence, state: State | None, *, lengths: Any, reset: Any, batch_first: bool
+) -> tuple[Tensor | PackedSequence, State]:
+    """Run a stack over an input in any of the forms that torch's layers take.
+
+    Args:
+        stack: The cells.
+        input: (T, B, I), or (B, T, I) if ``batch_first``; (T, I) for a single sequence; or a packed batch.
+        state: Each (L*D, B, width), or (L*D, width) for a single sequence.
+        lengths: (B,) integers, a single one for a single sequence; not for a packed batch, which has its own.
+        reset: Bool, of the form of ``input`` without its last axis; (T, B) for a packed batch, rows in the order in
+            which they were packed.
+        batch_first: Whether the first axis of a padded input, of its ``reset`` and of the output is the batch.
+
+    Returns:
+        The output in the form of the input, and the states in the form of ``state``.
+
+    Raises:
+        ShapeError: When an argument is of another shape or type.
+        ArgumentError: When a packed batch comes with ``lengths``.
+    """
+    if isinstance(input, PackedSequence):
+        return _run_packed(stack, input, state, lengths=lengths, reset=reset)
+    if not isinstance(input, Tensor):
+        raise ShapeError(f"{stack.who} expected input to be a tensor or a PackedSequence, got {type(input).__name__}")
+    if input.dim() == 2:
+        return _run_single(stack, input, state, lengths=lengths, reset=reset)
+    if input.dim() != 3:
+        raise ShapeError(
+            f"{stack.who} expected input of shape {_axes(batch_first)} or (time, input_size), got {tuple(input.shape)}"
+        )
+    x = input.transpose(0, 1) if batch_first else input  # (T, B, I)
+    if isinstance(reset, Tensor) and reset.shape != input.shape[:2]:
+        raise ShapeError(
+            f"{stack.who} expected reset of the first two axes of input, {tuple(input.shape[:2])}, "
+            f"got {tuple(reset.shape)}"
+        )
+    if isinstance(reset, Tensor) and batch_first:
+        reset = reset.transpose(0, 1)
+    output, last = run_stack(stack, x, state, lengths=lengths, reset=reset)
+    return output.transpose(0, 1) if batch_first else output, last
+
+
+def run_stack(
+    stack: Stack, x: Tensor, state: State | None, *, lengths: Any = None, reset: Tensor | None = None
+) -> tuple[Tensor, State]:
+    """Run a stack over (T, B, I).
+
+    Returns:
+        The output (T, B, ·) of the last layer, and the last states, each (L*D, B, width), layer by layer and in it
+        direction by direction.
+    """
+    num_directions = len(stack.cells[0])
+    last: list[State] = []
+    for layer, cells in enumerate(stack.cells):
+        if layer:
+            x = torch.nn.functional.dropout(x, stack.dropout, stack.is_training)
+        outputs = []
+        for direction, cell in enumerate(cells):
+            place = layer * num_directions + direction
+            output, left = unroll(
+                cell,
+                x,
+                _pick(state, place),
+                lengths=lengths,
+                reset=reset,
+                reverse=direction == 1,
+                engine=stack.engine,
+                initial_state=_expand(_pick(stack.initial, place), x.shape[1]),
+            )
+            outputs.append(output)
+            last.append(left)
+        x = outputs[0] if num_directions == 1 else MERGE_MODES[stack.merge_mode](*outputs)
+    return x, _join(last)
+
+
+def _run_single(stack: Stack, x: Tensor, state: State | None, *, lengths: Any, reset: Any) -> tuple[Tensor, State]:
+    if lengths is not None:
+        if not isinstance(lengths, int) and not (isinstance(lengths, Tensor) and lengths.dim() == 0):
+            raise ShapeError(f"{stack.who} expected lengths of a single sequence to be one integer, got {lengths!r}")
+        lengths = torch.as_tensor(lengths).unsqueeze(0)
+    if isinstance(reset, Tensor):
+        if reset.shape != x.shape[:1]:
+            raise ShapeError(
+                f"{stack.who} expected reset of a single sequence of shape (time={x.shape[0]},), "
+                f"got {tuple(reset.shape)}"
+            )
+        reset = reset.unsqueeze(1)
+    batched = None if state is None else _map(state, lambda s: s.unsqueeze(1))
+    output, last = run_stack(stack, x.unsqueeze(1), batched, lengths=lengths, reset=reset)
+    return output.squeeze(1), _map(last, lambda s: s.squeeze(1))
+
+
+def _run_packed(
+    stack: Stack, packed: PackedSequence, state: State | None, *, lengths: Any, reset: Any
+) -> tuple[PackedSequence, State]:
+    if lengths is not None:
+        raise ArgumentError(f"{stack.who} expected no lengths with a PackedSequence, which has its own, got both")
+    data, batch_sizes, sorted_indices, unsorted_indices = packed
+    num_steps, batch_size = len(batch_sizes), int(batch_sizes[0])
+    rows = torch.arange(batch_size) if sorted_indices is None else sorted_indices.cpu()
+    index = packed_index(batch_sizes, rows, batch_size).to(data.device)
+    flat = data.new_zeros(num_steps * batch_size, *data.shape[1:]).index_copy(0, index, data)
+    x = flat.view(num_steps, batch_size, *data.shape[1:])  # (T, B, I)
+    sorted_lengths = (batch_sizes.unsqueeze(1) > torch.arange(batch_size)).sum(0)
+    own = torch.empty_like(sorted_lengths).index_copy(0, rows, sorted_lengths)
+    output, last = run_stack(stack, x, state, lengths=own, reset=reset)
+    kept = output.reshape(num_steps * batch_size, -1).index_select(0, index)
+    return PackedSequence(kept, batch_sizes, sorted_indices, unsorted_indices), last
+
+
+def _axes(batch_first: bool) -> str:
+    return "(batch, time, input_size)" if batch_first else "(time, batch, input_size)"
+
+
+def _map(state: State, function: Callable[[Tensor], Tensor]) -> State:
+    return function(state) if isinstance(state, Tensor) else tuple(function(s) for s in state)
+
+
+def _pick(state: State | None, place: int) -> State | None:
+    return None if state is None else _map(state, lambda s: s[place])
+
+
+def _expand(state: State | None, batch_size: int) -> State | None:
+    return None if state is None else _map(state, lambda s: s.expand(batch_size, -1))
+
+
+def _join(states: list[State]) -> State:
+    if isinstance(states[0], Tensor):
+        return torch.stack([s for s in states if isinstance(s, Tensor)])
+    return tuple(torch.stack(column) for column in zip(*states, strict=True))

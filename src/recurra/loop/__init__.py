@@ -1,0 +1,10 @@
+"""The loop: from one step of a cell to a whole sequence."""
+
+from __future__ import annotations
+
+from recurra.loop.checks import check_states
+from recurra.loop.packing import packed_index
+from recurra.loop.probing import Layout, find_layout
+from recurra.loop.unroll import ENGINES, check_engine, unroll
+
+__all__ = ["ENGINES", "Layout", "check_engine", "check_states", "find_layout", "packed_index", "unroll"]

@@ -1,0 +1,152 @@
+"""A checked call of ``unroll``: what every engine is given."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from recurra.cells import State
+from recurra.errors import ShapeError
+from recurra.loop.checks import check_inputs, check_lengths, check_reset, check_states
+from recurra.loop.probing import Step, as_tuple, declared_layout, find_initial_state
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One pass of a cell over a sequence, with valid arguments.
+
+    Attributes:
+        cell: The cell.
+        x: The inputs, each (num_steps, B, I).
+        is_tuple: Whether a step takes a tuple.
+        state: The states before the first step, each (B, width).
+        is_bare: Whether the cell's state is a tensor, and not a tuple.
+        initial: The states that a reset returns to; empty without ``reset``.
+        lengths: Valid steps of each row (B,) on the CPU, at most num_steps; ``None`` where all rows have all steps.
+        reset: (num_steps, B) bool, or ``None``.
+        reverse: Whether the pass goes from the last step to the first.
+    """
+
+    cell: torch.nn.Module
+    x: tuple[Tensor, ...]
+    is_tuple: bool
+    state: tuple[Tensor, ...]
+    is_bare: bool
+    initial: tuple[Tensor, ...]
+    lengths: Tensor | None
+    reset: Tensor | None
+    reverse: bool
+
+    @property
+    def num_steps(self) -> int:
+        """The steps to run: as many as the longest row has."""
+        return self.x[0].shape[0]
+
+    @property
+    def batch_size(self) -> int:
+        """The number of rows."""
+        return self.x[0].shape[1]
+
+    def step(self, t: int) -> Step:
+        """Return the input of step ``t``, as the cell takes it."""
+        return as_step(tuple(x[t] for x in self.x), self.is_tuple)
+
+    def blank_step(self) -> Step:
+        """Return an input of zeros, as the cell takes it."""
+        return as_step(tuple(x.new_zeros(x.shape[1:]) for x in self.x), self.is_tuple)
+
+    def form(self, state: tuple[Tensor, ...]) -> Any:
+        """Return ``state`` in the form in which the cell takes it."""
+        return state[0] if self.is_bare else state
+
+
+def as_step(inputs: tuple[Tensor, ...], is_tuple: bool) -> Step:
+    """Return the inputs of one step in the form in which the cell takes them."""
+    return inputs if is_tuple else inputs[0]
+
+
+def build_plan(
+    cell: torch.nn.Module,
+    x: Any,
+    state: Any,
+    *,
+    lengths: Any,
+    reset: Any,
+    reverse: bool,
+    initial_state: Any,
+) -> Plan:
+    """Check the arguments of ``unroll`` and fill in what was left out.
+
+    Raises:
+        ShapeError: When a tensor is of another shape or type than the call needs.
+        UnsupportedCellError: When the initial state is needed and cannot be known.
+    """
+    if not isinstance(cell, torch.nn.Module):
+        raise ShapeError(f"unroll expected cell to be a torch.nn.Module, got {type(cell).__name__}")
+    inputs = check_inputs(cell, x)
+    total, batch_size = inputs[0].shape[:2]
+    num_steps = total
+    if lengths is not None:
+        lengths = check_lengths("unroll", lengths, total, batch_size)
+        num_steps = int(lengths.max()) if batch_size else 0
+        inputs = tuple(_without_padding(tensor[:num_steps], lengths) for tensor in inputs)
+        lengths = None if bool((lengths == num_steps).all()) else lengths
+    if reset is not None:
+        reset = check_reset(reset, (total, batch_size))[:num_steps]
+    state_given = _check_given(cell, state, "state", batch_size)
+    initial = _check_given(cell, initial_state, "initial_state", batch_size)
+    if initial is None and (state_given is None or reset is not None):
+        step = tuple(_first_step(tensor) for tensor in inputs)
+        initial = find_initial_state(cell, as_step(step, isinstance(x, tuple)))
+    start = initial if state_given is None else state_given
+    assert start is not None
+    if reset is not None:
+        _check_same_form(cell, start, initial)
+    return Plan(
+        cell=cell,
+        x=inputs,
+        is_tuple=isinstance(x, tuple),
+        state=as_tuple(start),
+        is_bare=isinstance(start, Tensor),
+        initial=() if reset is None else as_tuple(initial),
+        lengths=lengths,
+        reset=reset,
+        reverse=reverse,
+    )
+
+
+def _check_given(cell: torch.nn.Module, given: Any, name: str, batch_size: int) -> State | None:
+    if given is None:
+        return None
+    layout = declared_layout(cell)
+    who = f"unroll expected {name} of {type(cell).__name__}"
+    widths, is_bare = (None, None) if layout is None else (layout.widths, layout.is_bare)
+    check_states(who, given, widths, is_bare=is_bare, lead=(batch_size,))
+    return given if isinstance(given, Tensor) else tuple(given)
+
+
+def _check_same_form(cell: torch.nn.Module, state: State, initial: Any) -> None:
+    wanted, found = ([tuple(s.shape) for s in as_tuple(form)] for form in (state, initial))
+    if wanted != found or isinstance(state, Tensor) != isinstance(initial, Tensor):
+        raise ShapeError(
+            f"unroll expected the initial state of {type(cell).__name__}, which reset returns to, to have the shapes "
+            f"of its state, {wanted}, got {found}"
+        )
+
+
+def _without_padding(x: Tensor, lengths: Tensor) -> Tensor:
+    """Put zeros behind each row's length, so that what stands there reaches no output and no gradient."""
+    valid = valid_steps(lengths, x.shape[0]).to(x.device)
+    return x if bool(valid.all()) else x.masked_fill(~valid.unsqueeze(-1), 0)
+
+
+def valid_steps(lengths: Tensor, num_steps: int) -> Tensor:
+    """Return which steps are valid, (num_steps, B) bool."""
+    return torch.arange(num_steps, device=lengths.device).unsqueeze(1) < lengths
+
+
+def _first_step(x: Tensor) -> Tensor:
+    return x[0] if x.shape[0] else x.new_zeros(x.shape[1:])

@@ -1,0 +1,193 @@
+"""What a cell says, or shows when it is called once, about its states.
+
+Recurra's cells and torch's own declare it.
+Of any other module one call without a state tells the number and the widths of the states, and nothing is assumed
+beyond it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn.utils import parametrize
+
+from recurra.cells import State
+from recurra.errors import UnsupportedCellError
+from recurra.loop.checks import describe
+
+Step = Tensor | tuple[Tensor, ...]
+"""The input of one step: (B, I), or a tuple of such tensors."""
+
+_TORCH_CELLS: dict[type, int] = {torch.nn.RNNCell: 1, torch.nn.GRUCell: 1, torch.nn.LSTMCell: 2}
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The widths of a cell's output and states.
+
+    Attributes:
+        output_size: Width of the output.
+        widths: Width of each state.
+        is_bare: Whether the state is a tensor, and not a tuple.
+    """
+
+    output_size: int
+    widths: tuple[int, ...]
+    is_bare: bool
+
+
+def plain_type(cell: torch.nn.Module) -> type:
+    """Return the class of ``cell`` as it was written: a parametrised module carries a class made on the fly."""
+    found: type = parametrize.type_before_parametrizations(cell)
+    return found
+
+
+def as_tuple(state: Any) -> tuple[Tensor, ...]:
+    """Return the states as a tuple; a bare tensor is one state."""
+    return (state,) if isinstance(state, Tensor) else tuple(state)
+
+
+def declared_layout(cell: torch.nn.Module) -> Layout | None:
+    """Return what the cell declares, or ``None``: ``state_size`` (an int, or one a state) and ``output_size``.
+
+    ``output_size`` may be left out where the output is the first state.
+    """
+    known = _TORCH_CELLS.get(plain_type(cell))
+    if known is not None:
+        width = int(cell.hidden_size)  # type: ignore[arg-type]  # an int in all three classes
+        return Layout(width, (width,) * known, known == 1)
+    sizes: Any = getattr(cell, "state_size", None)
+    widths = (sizes,) if isinstance(sizes, int) else sizes
+    if not isinstance(widths, tuple | list) or not widths or not all(isinstance(width, int) for width in widths):
+        return None
+    output_size: Any = getattr(cell, "output_size", widths[0])
+    return Layout(output_size, tuple(widths), len(widths) == 1)
+
+
+def probed_layout(cell: torch.nn.Module, step: Step) -> Layout:
+    """Return the layout that one call without a state shows.
+
+    Raises:
+        UnsupportedCellError: When the cell needs a state.
+    """
+    output, state = split_result(cell, _call_without_state(cell, step, "state_size and output_size"))
+    return Layout(output.shape[-1], tuple(s.shape[-1] for s in as_tuple(state)), isinstance(state, Tensor))
+
+
+def find_layout(cell: torch.nn.Module, input_size: int) -> Layout:
+    """Return the layout that the cell declares, or shows when it is called with zeros (2, input_size) and no state.
+
+    Raises:
+        UnsupportedCellError: When it declares none and needs a state.
+    """
+    declared = declared_layout(cell)
+    if declared is not None:
+        return declared
+    like = next((p for p in cell.parameters() if p.is_floating_point()), torch.empty(0))
+    with torch.no_grad():
+        return probed_layout(cell, like.new_zeros(2, input_size))
+
+
+def split_result(cell: torch.nn.Module, result: Any) -> tuple[Tensor, State]:
+    """Return (output, state) of what a step returned.
+
+    Raises:
+        UnsupportedCellError: When the cell says ``returns_output`` and did not return two values.
+    """
+    if getattr(cell, "returns_output", False):
+        if not isinstance(result, tuple) or len(result) != 2:
+            raise UnsupportedCellError(
+                f"{type(cell).__name__} says returns_output and was expected to return (output, state), "
+                f"got {describe(result)}"
+            )
+        output, state = result
+    else:
+        output, state = as_tuple(result)[0], result
+    return output, state
+
+
+def find_initial_state(cell: torch.nn.Module, step: Step) -> State:
+    """Return the state before the first step, for the batch of ``step``.
+
+    It is the cell's own ``initial_state(batch_size)``, or zeros for torch's own cells.
+    For any other cell it is zeros in the widths that a call without a state shows, and only if that call equals the
+    step from zeros, in its values and in the parameters it depends on; the cell runs twice for it, with its buffers and
+    torch's random states as they were before.
+
+    Raises:
+        UnsupportedCellError: When the cell needs a state, or starts from something else than zeros.
+    """
+    first = step if isinstance(step, Tensor) else step[0]
+    own: Callable[[int], State] | None = getattr(cell, "initial_state", None)
+    if callable(own):
+        return own(first.shape[0])
+    if plain_type(cell) in _TORCH_CELLS:
+        layout = declared_layout(cell)
+        assert layout is not None
+        weight: Any = cell.weight_ih
+        zeros = tuple(weight.new_zeros(first.shape[0], width) for width in layout.widths)
+        return zeros[0] if layout.is_bare else zeros
+    return _zeros_if_equal(cell, step)
+
+
+def _zeros_if_equal(cell: torch.nn.Module, step: Step) -> State:
+    without = _call_without_state(cell, step, "initial_state(batch_size)")
+    shown = split_result(cell, without)[1]
+    zeros: State = torch.zeros_like(shown) if isinstance(shown, Tensor) else tuple(map(torch.zeros_like, shown))
+    from_zeros = _call_aside(cell, step, zeros)
+    if not _is_same_step(cell, _tensors(without), _tensors(from_zeros)):
+        raise UnsupportedCellError(
+            f"unroll expected {type(cell).__name__}, which tells no initial state, to start from zeros, "
+            "got another result from its call without a state",
+            hint="pass state, or give the class a method initial_state(batch_size)",
+        )
+    return zeros
+
+
+def _is_same_step(cell: torch.nn.Module, ours: list[Tensor], theirs: list[Tensor]) -> bool:
+    for a, b in zip(ours, theirs, strict=True):
+        # the two may differ in rounding, where a product with zeros is left out
+        close = 16 * torch.finfo(a.dtype).eps if a.is_floating_point() else 0.0
+        if a.shape != b.shape or not torch.allclose(a, b, rtol=close, atol=close, equal_nan=True):
+            return False
+    # a learned initial state may still be zero: then the values agree, but zeros would never learn
+    return _used_parameters(cell, ours) == _used_parameters(cell, theirs)
+
+
+def _used_parameters(cell: torch.nn.Module, results: list[Tensor]) -> set[str]:
+    named = {name: p for name, p in cell.named_parameters() if p.requires_grad}
+    total = [r.sum() for r in results if r.requires_grad]
+    if not named or not total:
+        return set()
+    grads = torch.autograd.grad(total, list(named.values()), allow_unused=True, retain_graph=True)
+    return {name for name, grad in zip(named, grads, strict=True) if grad is not None}
+
+
+def _call_without_state(cell: torch.nn.Module, step: Step, wanted: str) -> Any:
+    try:
+        return _call_aside(cell, step)
+    except Exception as error:  # a cell may refuse in any way
+        raise UnsupportedCellError(
+            f"{type(cell).__name__} was expected to run without a state, as nothing tells its initial state or its "
+            f"widths, got {type(error).__name__}: {error}",
+            hint=f"pass state, or give the class {wanted}",
+        ) from error
+
+
+def _call_aside(cell: torch.nn.Module, *args: Any) -> Any:
+    """Call the cell so that its buffers and torch's random states stay as they are."""
+    buffers = {name: buffer.clone() for name, buffer in cell.named_buffers()}
+    first = args[0] if isinstance(args[0], Tensor) else args[0][0]
+    devices = [first.device] if first.device.type == "cuda" else []
+    with torch.random.fork_rng(devices=devices):
+        return torch.func.functional_call(cell, buffers, args)
+
+
+def _tensors(result: Any) -> list[Tensor]:
+    if isinstance(result, Tensor):
+        return [result]
+    return [tensor for item in result for tensor in _tensors(item)]

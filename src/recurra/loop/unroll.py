@@ -1,0 +1,108 @@
+"""From one step to a whole sequence."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor
+from torch.nn.utils import parametrize
+
+from recurra.cells import State
+from recurra.errors import ChoiceError, UnsupportedCellError
+from recurra.loop.eager import run_eager
+from recurra.loop.kernel import find_obstacle, run_torch
+from recurra.loop.plan import Plan, build_plan
+from recurra.loop.probing import declared_layout, probed_layout
+
+ENGINES = ("auto", "eager", "torch")
+
+
+def unroll(
+    cell: torch.nn.Module,
+    x: Tensor | tuple[Tensor, ...],
+    state: State | None = None,
+    *,
+    lengths: Tensor | Sequence[int] | None = None,
+    reset: Tensor | None = None,
+    reverse: bool = False,
+    engine: str = "auto",
+    initial_state: State | None = None,
+) -> tuple[Tensor, State]:
+    """Run a cell over a batch of sequences, and return the outputs and the last state.
+
+    Args:
+        cell: Any module whose ``forward(x, state)`` returns the new state: a tensor, or a tuple whose first is the
+            output; or (output, state) if its class says ``returns_output = True``.
+        x: Inputs (T, B, I), or a tuple of such tensors where a step takes more than one. T may be 0.
+        state: State before the first step, in the cell's form, each tensor (B, width); ``None`` is ``initial_state``.
+        lengths: Valid steps of each row, (B,) integers from 0 to T. A row's state stops at its last valid step, its
+            later outputs are zero, and a reversed pass starts at its last valid step. What stands behind a length,
+            NaN included, reaches no result and no gradient. Only as many steps run as the longest row has.
+        reset: (T, B) bool; where it is True, the state entering that step is ``initial_state``.
+        reverse: Run from the last step to the first; outputs stay at the place of their inputs.
+        engine: "eager" is the plain loop. "torch" is torch's fused function, for cells that are exactly torch's. "auto"
+            takes the latter where it can, else the former.
+        initial_state: State that ``reset`` returns to, and that is used where ``state`` is ``None``, in the cell's
+            form, each tensor (B, width). ``None`` is the cell's ``initial_state(B)``, or zeros where the cell has no
+            such method and one call without a state shows that it starts from zeros.
+
+    Returns:
+        The outputs (T, B, H), time first, and the state after the last step in the cell's form.
+
+    Raises:
+        ShapeError: When an argument is of another shape or type.
+        ChoiceError: When ``engine`` is unknown.
+        UnsupportedCellError: When the engine asked for cannot run the cell, when the cell's initial state is needed and
+            cannot be known, or when a step returns other states than it was given.
+
+    Example:
+        >>> from recurra.cells import GRUCell
+        >>> output, h = unroll(GRUCell(3, 4), torch.zeros(5, 2, 3), lengths=torch.tensor([5, 2]))
+        >>> output.shape, h.shape
+        (torch.Size([5, 2, 4]), torch.Size([2, 4]))
+    """
+    check_engine("unroll", engine)
+    # a parametrised weight is evaluated once a call, whatever the number of steps
+    with parametrize.cached():
+        plan = build_plan(cell, x, state, lengths=lengths, reset=reset, reverse=reverse, initial_state=initial_state)
+        total = (x if isinstance(x, Tensor) else x[0]).shape[0]
+        if plan.num_steps == 0:
+            output, last = _without_steps(plan), plan.state
+        else:
+            output, last = _pick_engine(plan, engine)(plan)
+    if total > plan.num_steps:
+        rest = output.new_zeros(total - plan.num_steps, *output.shape[1:])
+        output = torch.cat((output, rest))
+    return output, plan.form(last)
+
+
+def check_engine(who: str, engine: str) -> str:
+    """Return ``engine`` if it is known.
+
+    Raises:
+        ChoiceError: When it is not.
+    """
+    if engine not in ENGINES:
+        raise ChoiceError(f"engine of {who}", engine, ENGINES)
+    return engine
+
+
+def _pick_engine(plan: Plan, engine: str) -> Callable[[Plan], tuple[Tensor, tuple[Tensor, ...]]]:
+    if engine == "eager":
+        return run_eager
+    obstacle = find_obstacle(plan)
+    if obstacle and engine == "torch":
+        raise UnsupportedCellError(
+            f"engine 'torch' cannot run {type(plan.cell).__name__}: {obstacle}", hint="use engine='auto' or 'eager'"
+        )
+    # the compiled engine for all other cells will be asked here, before the loop
+    return run_eager if obstacle else run_torch
+
+
+def _without_steps(plan: Plan) -> Tensor:
+    layout = declared_layout(plan.cell)
+    if layout is None and getattr(plan.cell, "returns_output", False):
+        layout = probed_layout(plan.cell, plan.blank_step())
+    width = plan.state[0].shape[-1] if layout is None else layout.output_size
+    return plan.state[0].new_zeros(0, plan.batch_size, width)

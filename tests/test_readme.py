@@ -1,0 +1,39 @@
+"""The Python examples of the README run as they stand."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+
+
+def test_the_python_examples_run(tmp_path):
+    blocks = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    program = tmp_path / "readme.py"
+    program.write_text("\n".join(blocks), encoding="utf-8")
+
+    done = subprocess.run(
+        [sys.executable, "-W", "error", program],
+        cwd=tmp_path,
+        env={**os.environ, "RECURRA_CACHE": str(tmp_path / "cache")},
+        capture_output=True,
+        text=True,
+        timeout=240,
+    )
+
+    assert len(blocks) >= 3
+    assert done.returncode == 0, done.stderr
+
+
+def test_every_command_and_option_in_the_readme_exists():
+    help_texts = {}
+    for command, rest in re.findall(r"recurra (train text|generate|evaluate|resume|config text)\b([^\n`]*)", README):
+        if command not in help_texts:
+            done = subprocess.run(
+                [sys.executable, "-m", "recurra", *command.split(), "--help"], capture_output=True, text=True
+            )
+            help_texts[command] = done.stdout
+        for option in re.findall(r"--[a-z][a-z-]+", rest):
+            assert option in help_texts[command], f"recurra {command} has no {option}"
