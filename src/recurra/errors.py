@@ -12,7 +12,8 @@
     ├── VocabularyError          symbols and weights do not fit together
     ├── RunError                 a folder is not a usable run
     │   ├── RunExistsError       a run would overwrite what is there
-    │   └── RunLockedError       another process trains in this folder
+    │   ├── RunLockedError       another process trains in this folder
+    │   └── RunWriteError        a file of a run cannot be written
     ├── CheckpointError          a checkpoint cannot be read
     │   ├── CheckpointFormatError  a checkpoint comes from a newer version
     │   └── CheckpointWriteError   a checkpoint cannot be written
@@ -168,6 +169,16 @@ class RunLockedError(RunError):
     exit_code = 1
 
 
+class RunWriteError(RunError):
+    """A file of a run cannot be written, for example because the disk is full.
+
+    The checkpoints written before stay valid: make room, then ``recurra resume`` goes on from the last one.
+    """
+
+    code = "RECURRA-304"
+    exit_code = 1
+
+
 class CheckpointError(RecurraError, ValueError):
     """No valid checkpoint can be read: files are missing, torn or altered (their checksums do not match)."""
 
@@ -227,6 +238,7 @@ __all__ = [
     "RunError",
     "RunExistsError",
     "RunLockedError",
+    "RunWriteError",
     "ShapeError",
     "TrainingDivergedError",
     "UnsupportedCellError",

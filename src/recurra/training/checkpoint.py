@@ -26,7 +26,7 @@ import safetensors.torch
 from torch import Tensor
 
 from recurra.errors import CheckpointError, CheckpointFormatError, CheckpointWriteError, RunError
-from recurra.training.files import replace_file, sync_folder, write_bytes_durably
+from recurra.training.files import replace_file, sweep_parts, sync_folder, write_bytes_durably
 from recurra.training.packing import pack, unpack
 
 FORMAT = 1
@@ -36,7 +36,7 @@ _ASIDE = ".part_"
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A checkpoint read back: ``weights`` for the model, ``training`` for whoever goes on training."""
+    """A checkpoint read back: ``weights`` for the model, ``training`` for whoever goes on training (else empty)."""
 
     path: Path
     step: int
@@ -53,9 +53,22 @@ class CheckpointStore:
         self.keep = keep
 
     def save(
-        self, step: int, weights: Mapping[str, Tensor], training: dict[str, Any], *, loss: float | None, best: bool
+        self,
+        step: int,
+        weights: Mapping[str, Tensor],
+        training: dict[str, Any],
+        *,
+        best_step: int,
+        loss: float | None = None,
     ) -> Path:
-        """Write a checkpoint, point ``last`` (and ``best``) to it, and remove old ones.
+        """Write a checkpoint, point ``last`` and ``best`` to where they belong, and remove old ones.
+
+        Args:
+            step: Optimiser steps done.
+            weights: State dict of the model.
+            training: Everything else that going on needs, in the forms that ``pack`` takes.
+            best_step: Step of the best checkpoint so far, this one or an earlier one.
+            loss: Validation loss at this step, where it was validated.
 
         Raises:
             CheckpointWriteError: When it cannot be written; what was there before is untouched.
@@ -66,25 +79,27 @@ class CheckpointStore:
             self._remove_leftovers()
             aside = self.folder / f"{_ASIDE}{name}"
             aside.mkdir()
-            _write_parts(aside, step, weights, training, loss)
+            _write_parts(aside, weights, training, {"step": step, "loss": loss, "best_step": best_step})
             final = self.folder / name
             if final.exists():
-                self._replace_existing(aside, final)
-            else:
-                os.rename(aside, final)
+                # a run that went back past a torn checkpoint comes by the same step again
+                os.rename(final, self.folder / f"{_ASIDE}old_{name}")
+            os.rename(aside, final)
             sync_folder(self.folder)
             replace_file(self.folder / "last", name + "\n")
-            if best:
-                replace_file(self.folder / "best", name + "\n")
+            self.point_best(best_step)
             self._prune()
         return final
 
-    def _replace_existing(self, aside: Path, final: Path) -> None:
-        # a run that went back past a torn checkpoint comes by the same step again
-        old = self.folder / f"{_ASIDE}old_{final.name}"
-        os.rename(final, old)
-        os.rename(aside, final)
-        shutil.rmtree(old)
+    def point_best(self, best_step: int) -> None:
+        """Let ``best`` name the checkpoint of a step, if it is there."""
+        named = self._of_step(best_step)
+        if named is not None and self.pointed("best") != named:
+            replace_file(self.folder / "best", named + "\n")
+
+    def _of_step(self, step: int) -> str | None:
+        found = [name for name in self.names() if _step_of(name) == step]
+        return found[-1] if found else None
 
     @contextmanager
     def _writing(self) -> Iterator[None]:
@@ -102,12 +117,19 @@ class CheckpointStore:
     def _remove_leftovers(self) -> None:
         for path in self.folder.glob(f"{_ASIDE}*"):
             shutil.rmtree(path, ignore_errors=True)
+        if self.folder.is_dir():
+            sweep_parts(self.folder)
 
     def _prune(self) -> None:
-        spared = {self.pointed("best"), self.pointed("last"), *self.names()[-self.keep :]}
+        newest = self.names()[-self.keep :]
+        # should the newest turn out torn, the best one of the checkpoint before it is needed again
+        spared = {*newest, *(self._of_step(_best_step_of(self.folder / name)) for name in newest)}
         for name in self.names():
             if name not in spared:
-                shutil.rmtree(self.folder / name)
+                # renamed first, since what is half removed must not look like a checkpoint
+                leaving = self.folder / f"{_ASIDE}old_{name}"
+                os.rename(self.folder / name, leaving)
+                shutil.rmtree(leaving)
 
     def names(self) -> list[str]:
         """Return the names of the checkpoints, oldest first."""
@@ -122,23 +144,27 @@ class CheckpointStore:
         except FileNotFoundError:
             return None
 
-    def load(self, which: str = "last", *, warn: Callable[[str], None] | None = None) -> Checkpoint:
+    def load(
+        self, which: str = "last", *, weights_only: bool = False, warn: Callable[[str], None] | None = None
+    ) -> Checkpoint:
         """Read ``last``, ``best`` or a checkpoint by its name or step number.
 
         Args:
             which: Pointer, name or step.
-            warn: Where given, a torn or altered checkpoint is reported here and the one before it is read instead.
+            weights_only: Leave out what only going on with training needs.
+            warn: Where given, a checkpoint that is missing, torn or altered is reported here and the one before it is
+                read instead.
 
         Raises:
             RunError: When there is none of that name.
             CheckpointError: When none is whole.
             CheckpointFormatError: When it comes from a newer version.
         """
-        name = self._resolve(which)
+        name = self._resolve(which, warn)
         earlier = [other for other in reversed(self.names()) if other < name]
         while True:
             try:
-                return read_checkpoint(self.folder / name)
+                return read_checkpoint(self.folder / name, weights_only=weights_only)
             except CheckpointFormatError:
                 raise
             except CheckpointError as error:
@@ -147,42 +173,61 @@ class CheckpointStore:
                 name = earlier.pop(0)
                 warn(f"{error.message}; going back to {name}")
 
-    def _resolve(self, which: str) -> str:
+    def _resolve(self, which: str, warn: Callable[[str], None] | None) -> str:
         names = self.names()
         if which in names:
             return which
-        if which in ("last", "best"):
-            pointed = self.pointed(which)
-            if pointed in names:
-                return pointed
-            # no pointer yet: the process was stopped between the first checkpoint and its pointer
-            if names and pointed is None:
-                return names[-1]
-            if names:
-                raise CheckpointError(f"{self.folder / which} names {pointed}, which is not there")
-        elif which.isdigit():
-            by_step = [name for name in names if int(name.split("_")[1]) == int(which)]
-            if by_step:
-                return by_step[-1]
+        if which in ("last", "best") and names:
+            return self._resolve_pointer(which, names, warn)
+        named = self._of_step(int(which)) if which.isdigit() else None
+        if named is not None:
+            return named
         raise RunError(
             f"{self.folder} holds no checkpoint {which!r}",
             hint=f"there are {', '.join(names)}" if names else "the run has not saved one yet",
         )
 
-    def forget_after(self, step: int) -> None:
-        """Remove checkpoints later than a step: a resumed run makes them anew."""
-        names = self.names()
-        kept = [name for name in names if int(name.split("_")[1]) <= step]
-        for pointer in ("last", "best"):
-            # pointers move before what they name goes, so that they are valid at every moment
-            if kept and self.pointed(pointer) not in (None, *kept):
-                replace_file(self.folder / pointer, kept[-1] + "\n")
-        for name in names[len(kept) :]:
-            shutil.rmtree(self.folder / name)
+    def _resolve_pointer(self, which: str, names: list[str], warn: Callable[[str], None] | None) -> str:
+        pointed = self.pointed(which)
+        # no pointer yet: the process was stopped between the first checkpoint and its pointer
+        if pointed is None or pointed in names:
+            return pointed or names[-1]
+        if warn is None:
+            raise CheckpointError(f"{self.folder / which} names {pointed}, which is not there")
+        warn(f"{self.folder / which} names {pointed}, which is not there; taking {names[-1]}")
+        return names[-1]
+
+    def forget_after(self, step: int, best_step: int = -1) -> None:
+        """Remove checkpoints later than a step: a resumed run makes them anew.
+
+        Pointers move before what they name goes, so that they are valid at every moment.
+
+        Args:
+            step: Step of the newest checkpoint that stays.
+            best_step: Step of the best one that stays.
+        """
+        last = self._of_step(step)
+        if last is not None and self.pointed("last") != last:
+            replace_file(self.folder / "last", last + "\n")
+        self.point_best(best_step)
+        for name in self.names():
+            if _step_of(name) > step:
+                shutil.rmtree(self.folder / name)
+
+
+def _step_of(name: str) -> int:
+    return int(name.split("_")[1])
+
+
+def _best_step_of(path: Path) -> int:
+    try:
+        return int(json.loads((path / _JSON).read_bytes())["best_step"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return -1  # torn, and so of no use for naming another
 
 
 def _write_parts(
-    aside: Path, step: int, weights: Mapping[str, Tensor], training: dict[str, Any], loss: float | None
+    aside: Path, weights: Mapping[str, Tensor], training: dict[str, Any], facts: dict[str, Any]
 ) -> None:
     packed_weights: dict[str, Tensor] = {}
     for name, tensor in weights.items():
@@ -194,7 +239,7 @@ def _write_parts(
         data = safetensors.torch.save(group)
         checksums[name] = hashlib.sha256(data).hexdigest()
         write_bytes_durably(aside / name, data)
-    content = {"format": FORMAT, "step": step, "loss": loss, "sha256": checksums, "training": packed}
+    content = {"format": FORMAT, **facts, "sha256": checksums, "training": packed}
     content["own_sha256"] = _own_checksum(content)
     write_bytes_durably(aside / _JSON, json.dumps(content, indent=1).encode())
     sync_folder(aside)
@@ -205,8 +250,8 @@ def _own_checksum(content: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()
 
 
-def read_checkpoint(path: Path) -> Checkpoint:
-    """Read one checkpoint folder whole, checking every checksum.
+def read_checkpoint(path: Path, *, weights_only: bool = False) -> Checkpoint:
+    """Read one checkpoint folder, checking the checksum of everything read.
 
     Raises:
         CheckpointError: When a file is missing, torn or altered.
@@ -225,9 +270,12 @@ def read_checkpoint(path: Path) -> Checkpoint:
         )
     if content.get("own_sha256") != _own_checksum(content):
         raise CheckpointError(f"{path / _JSON} was altered: its checksum does not match")
-    parts = {name: _read_part(path / name, checksum) for name, checksum in content["sha256"].items()}
-    training = unpack(content["training"], parts[_TRAINING])
-    return Checkpoint(path, content["step"], content["loss"], parts[_WEIGHTS], training)
+    checksums = content["sha256"]
+    weights = _read_part(path / _WEIGHTS, checksums[_WEIGHTS])
+    training = {}
+    if not weights_only:
+        training = unpack(content["training"], _read_part(path / _TRAINING, checksums[_TRAINING]))
+    return Checkpoint(path, content["step"], content["loss"], weights, training)
 
 
 def _read_part(path: Path, checksum: str) -> dict[str, Tensor]:

@@ -27,7 +27,7 @@ def plot_loss(rows: Sequence[Mapping[str, Any]], path: Path, baselines: Mapping[
             (steps[best], losses[best]),
             textcoords="offset points",
             xytext=(0, 10),
-            ha="center",
+            ha="right",
             color="tab:red",
         )
     for index, (name, figures) in enumerate((baselines or {}).get("validation", {}).items()):
