@@ -7,9 +7,9 @@ import torch
 import recurra
 from recurra.errors import RunExistsError, RunLockedError, TrainingDivergedError
 from recurra.training import Callback, RunFolder, Trainer, TrainingConfig
-from recurra.training.loop import is_due
 from recurra.training.records import record_keepers
-from recurra.training.start import resolved, start_run
+from recurra.training.start import new_run, resolved
+from recurra.training.state import is_due
 from tests.support.tiny_task import TinyTask
 
 FAST = {"max_steps": 24, "log_every": 5, "num_validations": 4, "warmup_steps": 2, "num_samples": 3}
@@ -52,9 +52,9 @@ class Ears(Callback):
 def run_whole(path, config, *callbacks, task=None):
     task = task or TinyTask()
     config = resolved(config)
-    folder = start_run(task, config, path)
-    trainer = Trainer(task, config, folder, [*record_keepers(folder), *callbacks])
-    return trainer, trainer.fit()
+    with new_run(task, config, path) as folder:
+        trainer = Trainer(task, config, folder, [*record_keepers(folder), *callbacks])
+        return trainer, trainer.fit()
 
 
 def resume(path, config, *callbacks, task=None):
@@ -169,7 +169,7 @@ def test_a_time_budget_becomes_a_stored_step_count(tmp_path):
 
     assert result["stopped"] == "finished"
     assert result["steps"] == trainer.progress.total_steps > 10
-    assert RunFolder(tmp_path / "run").load_total_steps() == result["steps"]
+    assert RunFolder(tmp_path / "run").load_total_steps() == (result["steps"], trainer.progress.decided_at)
 
 
 def test_early_stopping_waits_for_its_patience(tmp_path):
@@ -323,7 +323,8 @@ def test_a_torn_last_checkpoint_is_replaced_by_the_one_before(tmp_path):
 def test_a_run_killed_before_its_first_checkpoint_starts_over(tmp_path):
     config = resolved(TrainingConfig(**FAST))
     run_whole(tmp_path / "whole", config)
-    start_run(TinyTask(), config, tmp_path / "parts")
+    with new_run(TinyTask(), config, tmp_path / "parts"):
+        pass
 
     resume(tmp_path / "parts", config)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 import tyro
 
@@ -19,7 +20,7 @@ class ResumeOptions:
     `recurra train text --init-from RUN`.
     """
 
-    run: tyro.conf.Positional[Path]
+    run: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="RUN")]
     """Folder of the run."""
 
 
@@ -29,11 +30,10 @@ def main(arguments: Sequence[str]) -> int:
 
     from recurra.cli.report import text_callbacks, text_report
     from recurra.tasks import task_package
-    from recurra.training.loop import Trainer
-    from recurra.training.records import record_keepers
+    from recurra.training import train
 
-    task, config, folder = task_package(options.run).resume_task(options.run)
-    result = Trainer(task, config, folder, [*record_keepers(folder), *text_callbacks()]).fit(resume=True)
+    task = task_package(options.run).resume_task(options.run)[0]
+    result = train(task, run=options.run, resume=True, callbacks=text_callbacks())
     text_report(options.run, result)
     print(options.run)
     return 0

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from recurra.training.callbacks import Callback
     from recurra.training.config import TrainingConfig
-    from recurra.training.loop import Trainer, train
+    from recurra.training.launch import train
+    from recurra.training.loop import Trainer
     from recurra.training.protocol import StepResult, Task
     from recurra.training.run_folder import RunFolder
 
@@ -22,7 +23,7 @@ _HOMES = {
     "Task": "protocol",
     "Trainer": "loop",
     "TrainingConfig": "config",
-    "train": "loop",
+    "train": "launch",
 }
 
 __all__ = ["Callback", "RunFolder", "StepResult", "Task", "Trainer", "TrainingConfig", "train"]

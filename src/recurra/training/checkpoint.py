@@ -213,6 +213,8 @@ class CheckpointStore:
         for name in self.names():
             if _step_of(name) > step:
                 shutil.rmtree(self.folder / name)
+        self._remove_leftovers()
+        self._prune()
 
 
 def _step_of(name: str) -> int:
@@ -226,9 +228,7 @@ def _best_step_of(path: Path) -> int:
         return -1  # torn, and so of no use for naming another
 
 
-def _write_parts(
-    aside: Path, weights: Mapping[str, Tensor], training: dict[str, Any], facts: dict[str, Any]
-) -> None:
+def _write_parts(aside: Path, weights: Mapping[str, Tensor], training: dict[str, Any], facts: dict[str, Any]) -> None:
     packed_weights: dict[str, Tensor] = {}
     for name, tensor in weights.items():
         pack(tensor, packed_weights, name)

@@ -2,14 +2,30 @@
 
 from __future__ import annotations
 
+import dataclasses
+import difflib
 import math
+import typing
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from recurra.errors import ConfigError
 
 DEFAULT_TIME_BUDGET_S = 300.0
 Precision = Literal["32-true", "64-true", "bf16-mixed", "bf16-true"]
+
+
+def literal_faults(config: Any) -> list[str]:
+    """Return what is wrong with the fields of a dataclass that allow a closed set of values."""
+    hints = typing.get_type_hints(type(config))
+    faults = []
+    for field in dataclasses.fields(config):
+        choices, value = typing.get_args(hints[field.name]), getattr(config, field.name)
+        if typing.get_origin(hints[field.name]) is Literal and value not in choices:
+            near = difflib.get_close_matches(str(value), choices, n=1)
+            suggestion = f" (did you mean {near[0]!r}?)" if near else ""
+            faults.append(f"expected {field.name} to be one of {', '.join(choices)}; got {value!r}{suggestion}")
+    return faults
 
 
 @dataclass(frozen=True)
@@ -23,7 +39,7 @@ class TrainingConfig:
     time_budget_s: float | None = None
     """Seconds to train for, validations and samples included; becomes a step count after the first measured steps."""
     seed: int = 1
-    """Fixes initial weights, dropout, window borders and samples. At least 0."""
+    """Fixes initial weights, dropout, window borders and samples. From 0 to 2**63 - 1."""
     optimizer: Literal["sgd", "rmsprop", "adam", "adamw"] = "adamw"
     """How weights follow gradients."""
     lr: float = 0.004
@@ -71,7 +87,7 @@ class TrainingConfig:
     """CPU threads of PyTorch, on which results depend. At least 1. Unset: what PyTorch chooses, stored with the run."""
 
     def __post_init__(self) -> None:
-        faults = [*self._length_faults(), *self._range_faults()]
+        faults = [*literal_faults(self), *self._length_faults(), *self._range_faults()]
         if faults:
             raise ConfigError(faults)
 
@@ -101,6 +117,8 @@ class TrainingConfig:
             faults.append(f"expected final_lr_fraction in [0, 1], got {self.final_lr_fraction}")
         if not 0 < self.decay_factor <= 1:
             faults.append(f"expected decay_factor in (0, 1], got {self.decay_factor}")
+        if self.seed >= 2**63:
+            faults.append(f"expected seed below 2**63, got {self.seed}")
         least = {"seed": 0, "weight_decay": 0, "warmup_steps": 0, "num_samples": 0}
         least |= dict.fromkeys(
             ("decay_every", "num_validations", "validate_every", "patience", "log_every", "num_threads"), 1

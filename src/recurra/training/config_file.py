@@ -13,7 +13,7 @@ import types
 import typing
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import tomlkit
 from tomlkit.items import Table
@@ -23,7 +23,9 @@ from recurra.errors import ConfigError
 
 NONE = "none"
 """How TOML, which has no null, says None."""
-_HEAD = ("task", "recurra")
+_HEAD = frozenset({"task", "recurra"})
+
+Section = TypeVar("Section")
 
 
 def field_docs(cls: type) -> dict[str, str]:
@@ -91,6 +93,28 @@ def read_config(path: str | Path, classes: Mapping[str, type]) -> dict[str, Any]
     if faults:
         raise ConfigError([f"{path}: {fault}" for fault in faults], hint="`recurra config TASK` prints every key")
     return sections
+
+
+def is_run_config(path: Path) -> bool:
+    """Say whether a file is a configuration that a run wrote, not somebody else's of the same name."""
+    try:
+        return path.is_file() and tomllib.loads(path.read_text(encoding="utf-8")).keys() >= _HEAD
+    except (OSError, ValueError):
+        return False
+
+
+def read_section(path: str | Path, name: str, cls: type[Section]) -> Section:
+    """Read one section of a configuration file, whatever the others hold.
+
+    Raises:
+        ConfigError: When the file cannot be read, or the section holds unknown keys or values of the wrong kind.
+    """
+    faults: list[str] = []
+    section = _read_section(name, _parse(Path(path)).get(name, {}), cls, faults)
+    if faults:
+        raise ConfigError([f"{path}: {fault}" for fault in faults])
+    read: Section = section
+    return read
 
 
 def read_task_name(path: str | Path) -> str:

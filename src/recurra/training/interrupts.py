@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
 from types import FrameType, TracebackType
@@ -23,6 +24,8 @@ class StopRequest:
         if self.requested:
             raise KeyboardInterrupt
         self.requested = True
+        # a plain write: the handler may run in the middle of any print, and an answer must not wait for the next step
+        os.write(2, b"\nstopping: saving and evaluating (once more leaves at once)\n")
 
     def __enter__(self) -> StopRequest:
         if threading.current_thread() is threading.main_thread():

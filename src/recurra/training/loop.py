@@ -13,20 +13,19 @@ import random
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from recurra.errors import CheckpointError, TrainingDivergedError
+from recurra.errors import CheckpointError, ConfigError, RunExistsError
 from recurra.training.budget import TimeBudget
 from recurra.training.callbacks import Callback
 from recurra.training.checkpoint import Checkpoint
 from recurra.training.config import TrainingConfig
-from recurra.training.evaluation import evaluate
+from recurra.training.divergence import check_step, diverged
+from recurra.training.evaluation import evaluate, evaluating
 from recurra.training.interrupts import StopRequest
 from recurra.training.metrics import LossMetric, improves
 from recurra.training.optimizers import build_optimizer, lr_at
@@ -34,47 +33,8 @@ from recurra.training.protocol import Batch, Split, State, StepResult, Task
 from recurra.training.random_states import capture_random_states, restore_random_states, untouched_random_states
 from recurra.training.result import build_result, write_result
 from recurra.training.run_folder import RunFolder
+from recurra.training.state import Progress, RowSums, is_due
 from recurra.training.truncation import detach_state, state_to
-
-EXPLOSION = 3.0
-"""Training stops when the loss of a step exceeds its first value by this factor."""
-
-
-@dataclass
-class RowSums:
-    """Sums over the steps since the last row of figures."""
-
-    loss: float = 0.0
-    num_targets: int = 0
-    grad_norm: float = 0.0
-    num_steps: int = 0
-    seconds: float = 0.0
-
-
-@dataclass
-class Progress:
-    """Where a run stands: all plain numbers, stored in each checkpoint."""
-
-    step: int = 0
-    total_steps: int | None = None
-    cursor: dict[str, int] | None = None
-    first_loss: float | None = None
-    validation: dict[str, float] | None = None
-    validation_step: int = -1
-    best_value: float | None = None
-    best_step: int = -1
-    num_stale: int = 0
-    num_decays: int = 0
-    num_targets: int = 0
-    training_s: float = 0.0
-    validate_s: float = 0.0
-    sample_s: float = 0.0
-    row: RowSums = field(default_factory=RowSums)
-
-    @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> Progress:
-        """Return what ``dataclasses.asdict`` took apart."""
-        return cls(**{**values, "row": RowSums(**values["row"])})
 
 
 class Trainer:
@@ -90,6 +50,7 @@ class Trainer:
         model: The model being trained.
         progress: Where the run stands.
         stop: Ask it to end the run in good order.
+        is_resumed: Whether it goes on from a checkpoint.
     """
 
     def __init__(
@@ -102,11 +63,14 @@ class Trainer:
         self.model: nn.Module
         self.optimizer: torch.optim.Optimizer
         self.device = torch.device("cpu")
+        self.is_resumed = False
         self._carried: State = None
         self._best_weights: dict[str, Tensor] | None = None
         self._budget: TimeBudget | None = None
         self._saved_step = -1
         self._saved_at = 0.0
+        self._save_s = 0.0
+        self._has_validation = True
         self._backward: Callable[[Tensor], None]
         self._wrapped_model: nn.Module
         self._parameters: list[nn.Parameter] = []
@@ -119,6 +83,8 @@ class Trainer:
         Raises:
             TrainingDivergedError: When the loss is not finite or explodes.
             CheckpointError: When no checkpoint can be read or written.
+            RunExistsError: When the folder has checkpoints and ``resume`` was not asked for.
+            RunWriteError: When a file of the run cannot be written.
         """
         result = None
         with ExitStack() as stack:
@@ -129,16 +95,28 @@ class Trainer:
                 self._budget = TimeBudget(self.config.budget_s)
             self._prepare(resume)
             try:
-                self._tell("on_start")
+                self.tell("on_start")
                 self._train()
                 result = self._finish()
             finally:
-                self._tell("on_end", result)
+                self._tell_end(result)
         return result
 
-    def _tell(self, event: str, *values: Any) -> None:
+    def tell(self, event: str, *values: Any) -> None:
+        """Call a method of every callback."""
         for callback in self.callbacks:
             getattr(callback, event)(self, *values)
+
+    def _tell_end(self, result: dict[str, Any] | None) -> None:
+        errors = []
+        for callback in self.callbacks:
+            try:
+                callback.on_end(self, result)
+            except Exception as error:
+                errors.append(error)
+        # without a result another error is on its way already, which must not be hidden
+        if errors and result is not None:
+            raise errors[0]
 
     # ------------------------------------------------------------------ before
 
@@ -149,19 +127,37 @@ class Trainer:
         self.model = self.task.build_model()
         self._set_up_device()
         self._saved_at = time.perf_counter()
-        checkpoint = self._load_checkpoint() if resume else None
-        if checkpoint is not None:
-            self._restore(checkpoint)
-        elif self.folder is not None:
-            self.folder.forget_after(-1)
+        self._has_validation = self.task.num_batches("validation") > 0
+        if not self._has_validation and (self.config.patience is not None or self.config.schedule == "plateau"):
+            raise ConfigError("patience and schedule = 'plateau' expected a task with validation data, got one without")
+        self._prepare_folder(resume)
         if self.progress.total_steps is None:
-            self.progress.total_steps = self._known_total_steps()
+            self._set_total_steps()
+
+    def _prepare_folder(self, resume: bool) -> None:
+        if self.folder is None:
+            return
+        if not resume and self.folder.checkpoints.names():
+            raise RunExistsError(
+                f"{self.folder.path} has checkpoints already", hint="resume it, or train into another folder"
+            )
+        if self.folder.checkpoints.names():
+            self._restore(self.folder, self.folder.checkpoints.load(warn=self._warn))
+        else:
+            # stopped before the first checkpoint: starting over is the same run
+            self.folder.forget_after(-1, warn=self._warn)
+
+    def _warn(self, message: str) -> None:
+        self.tell("on_message", message)
 
     def _set_up_device(self) -> None:
         from lightning_fabric import Fabric  # slow to import, and needed by training alone
 
-        fabric = Fabric(accelerator=self.config.accelerator, devices=1, precision=self.config.precision)
-        fabric.launch()
+        try:
+            fabric = Fabric(accelerator=self.config.accelerator, devices=1, precision=self.config.precision)
+            fabric.launch()
+        except (RuntimeError, ValueError) as error:
+            raise ConfigError(f"accelerator {self.config.accelerator!r} cannot be used here: {error}") from error
         self.device = fabric.device
         # moved first: optimisers and checkpoints hold on to the parameters themselves
         self.model.to(self.device)
@@ -170,20 +166,16 @@ class Trainer:
         self._backward = fabric.backward
         self._parameters = [parameter for group in self.optimizer.param_groups for parameter in group["params"]]
 
-    def _known_total_steps(self) -> int | None:
+    def _set_total_steps(self) -> None:
+        progress, stored = self.progress, self.folder.load_total_steps() if self.folder is not None else None
         if self.config.max_steps is not None:
-            return self.config.max_steps
-        if self.config.num_epochs is not None:
-            return max(math.ceil(self.config.num_epochs * self.task.num_batches("train")), 1)
-        return self.folder.load_total_steps() if self.folder is not None else None
+            progress.total_steps = self.config.max_steps
+        elif self.config.num_epochs is not None:
+            progress.total_steps = max(math.ceil(self.config.num_epochs * self.task.num_batches("train")), 1)
+        elif stored is not None:
+            progress.total_steps, progress.decided_at = stored
 
-    def _load_checkpoint(self) -> Checkpoint | None:
-        if self.folder is None or not self.folder.checkpoints.names():
-            return None  # stopped before the first checkpoint: starting over is the same run
-        return self.folder.checkpoints.load(warn=lambda message: self._tell("on_message", message))
-
-    def _restore(self, checkpoint: Checkpoint) -> None:
-        assert self.folder is not None
+    def _restore(self, folder: RunFolder, checkpoint: Checkpoint) -> None:
         training = checkpoint.training
         try:
             self.model.load_state_dict(checkpoint.weights)
@@ -193,22 +185,29 @@ class Trainer:
         self.progress = Progress.from_dict(training["progress"])
         self._carried = state_to(training["carried"], self.device)
         self._saved_step = checkpoint.step
-        self.folder.forget_after(checkpoint.step)
-        restore_random_states(training["random"])
+        self.is_resumed = True
+        folder.forget_after(checkpoint.step, self.progress.best_step, warn=self._warn)
+        restore_random_states(training["random"], self.device)
 
     # ------------------------------------------------------------------ during
 
     def _train(self) -> None:
-        if self.progress.step == 0 and self._saved_step < 0:
-            self._validate()
-            if self.config.num_samples > 1:
-                self._sample()
-            self._save()
+        if self._saved_step < 0:
+            self._open()
         batches = iter(self.task.batches("train", self.config.seed, self.progress.cursor))
         while not self._is_over():
             self._step(batches)
             self._decide_total_steps()
             self._after_step()
+
+    def _open(self) -> None:
+        if not self.stop.requested:
+            self._validate()
+            if self.config.num_samples > 1:
+                self._sample()
+        began = time.perf_counter()
+        self._save()
+        self._save_s = time.perf_counter() - began
 
     def _is_over(self) -> bool:
         total, patience = self.progress.total_steps, self.config.patience
@@ -218,7 +217,7 @@ class Trainer:
     def _step(self, batches: Iterator[Batch]) -> None:
         began = time.perf_counter()
         progress = self.progress
-        lr = lr_at(self.config, progress.step, progress.total_steps, progress.num_decays)
+        lr = lr_at(self.config, progress.step, progress.known_total, progress.num_decays)
         for group in self.optimizer.param_groups:
             group["lr"] = lr
         batch = next(batches).to(self.device)
@@ -226,14 +225,19 @@ class Trainer:
         self._backward(result.loss)
         grad_norm = self._clip()
         loss = float(result.loss.detach())
-        self._check_finite(loss, grad_norm)
+        if progress.first_loss is None:
+            progress.first_loss = loss
+        check_step(progress.step + 1, loss, grad_norm, progress.first_loss, self.config, self._kept())
         self.optimizer.step()
         self.optimizer.zero_grad()
         self._carried = detach_state(result.state)
         progress.step += 1
         progress.cursor = dict(batch.cursor)
         self._count(result, loss, grad_norm, time.perf_counter() - began)
-        self._tell("on_step", loss, grad_norm)
+        self.tell("on_step", loss, grad_norm)
+
+    def _kept(self) -> str:
+        return (self.folder.checkpoints.pointed("last") if self.folder is not None else None) or ""
 
     def _clip(self) -> float:
         if self.config.max_grad_value is not None:
@@ -244,27 +248,9 @@ class Trainer:
             nn.utils.clip_grads_with_norm_(self._parameters, self.config.max_grad_norm, norm)
         return value
 
-    def _check_finite(self, loss: float, grad_norm: float) -> None:
-        first = self.progress.first_loss
-        if first is None and math.isfinite(loss):
-            self.progress.first_loss = first = loss
-        if math.isfinite(loss) and math.isfinite(grad_norm) and loss <= EXPLOSION * (first or math.inf):
-            return
-        step = self.progress.step + 1
-        what = f"the loss of step {step} is {loss:.4g}, its gradient norm {grad_norm:.4g}"
-        self._raise_diverged(what if first is None else f"{what}; the first loss was {first:.4g}")
-
-    def _raise_diverged(self, what: str) -> None:
-        kept = self.folder.checkpoints.pointed("last") if self.folder is not None else None
-        tries = [f"a lower lr (now {self.config.lr:g}, try {self.config.lr / 4:g})", "more warmup_steps"]
-        if self.config.max_grad_norm is None or self.config.max_grad_norm > 1:
-            tries.append("max_grad_norm = 1")
-        hint = f"try {', or '.join(tries)}" + (f"; the last good checkpoint is {kept}" if kept else "")
-        raise TrainingDivergedError(what, hint=hint)
-
     def _count(self, result: StepResult, loss: float, grad_norm: float, seconds: float) -> None:
         row = self.progress.row
-        row.loss += loss * result.num_targets
+        row.loss += loss * result.num_targets if result.num_targets else 0.0
         row.num_targets += result.num_targets
         row.grad_norm += grad_norm
         row.num_steps += 1
@@ -278,18 +264,26 @@ class Trainer:
         budget, config = self._budget, self.config
         if self.progress.total_steps is not None or budget is None or not budget.is_measured:
             return
-        side_s = self.progress.sample_s * max(config.num_samples - 1, 0)
+        progress = self.progress
+        side_s = progress.sample_s * max(config.num_samples - 1, 0)
         per_step_s = 0.0
+        validation_s = progress.validate_s + self._save_s
         if config.validate_every is None:
-            side_s += self.progress.validate_s * config.num_validations
+            side_s += validation_s * config.num_validations
         else:
-            per_step_s = self.progress.validate_s / config.validate_every
-        self.progress.total_steps = self.progress.step + budget.num_steps_left(side_s, per_step_s)
+            per_step_s = validation_s / config.validate_every
+        progress.total_steps = progress.step + budget.num_steps_left(side_s, per_step_s)
+        progress.decided_at = progress.step
+        if side_s > budget.budget_s / 2:
+            self._warn(
+                f"validations, samples and checkpoints take {side_s:.0f} of the {budget.budget_s:.0f} s; "
+                "fewer of them (num_validations, num_samples), a smaller validation part or more time would train more"
+            )
         if self.folder is not None:
-            self.folder.save_total_steps(self.progress.total_steps)
+            self.folder.save_total_steps(progress.total_steps, progress.decided_at)
 
     def _after_step(self) -> None:
-        step, total = self.progress.step, self.progress.total_steps
+        step, total = self.progress.step, self.progress.known_total
         if step % self.config.log_every == 0 or step == total:
             self._report_row()
         validated = self._is_validation_due()
@@ -305,7 +299,7 @@ class Trainer:
         return max(self.config.num_samples - 1, 1) if self.config.num_samples else 0
 
     def _is_validation_due(self) -> bool:
-        step, total, every = self.progress.step, self.progress.total_steps, self.config.validate_every
+        step, total, every = self.progress.step, self.progress.known_total, self.config.validate_every
         if step == total:
             return True
         if every is not None:
@@ -314,25 +308,26 @@ class Trainer:
 
     def _report_row(self) -> None:
         row, progress = self.progress.row, self.progress
-        loss = row.loss / row.num_targets
+        loss = row.loss / max(row.num_targets, 1)
         figures = {name: m.of(loss) for name, m in self.task.metrics().items() if isinstance(m, LossMetric)}
-        self._emit(
+        self.tell(
+            "on_row",
             {
                 "step": progress.step,
                 "split": "train",
+                "loss": loss,
                 **figures,
                 "grad_norm": row.grad_norm / row.num_steps,
                 "lr": self.optimizer.param_groups[0]["lr"],
                 "tokens_per_s": round(row.num_targets / row.seconds, 1),
                 "seconds": round(progress.training_s, 3),
-            }
+            },
         )
         progress.row = RowSums()
 
-    def _emit(self, row: dict[str, Any]) -> None:
-        self._tell("on_row", row)
-
     def _validate(self) -> None:
+        if not self._has_validation:
+            return
         began = time.perf_counter()
         progress = self.progress
         values = self.evaluate("validation")
@@ -340,7 +335,8 @@ class Trainer:
         selected, metric = next(iter(self.task.metrics().items()))
         value = values[selected]
         if not math.isfinite(value):
-            self._raise_diverged(f"the validation {selected} after step {progress.step} is {value}")
+            what = f"the validation {selected} after step {progress.step} is {value}"
+            raise diverged(what, self.config, self._kept())
         progress.validation, progress.validation_step = values, progress.step
         better = improves(value, progress.best_value, metric.higher_is_better)
         if better:
@@ -351,22 +347,21 @@ class Trainer:
             progress.num_stale += 1
             progress.num_decays += self.config.schedule == "plateau"
         seconds = round(progress.training_s, 3)
-        self._emit({"step": progress.step, "split": "validation", **values, "best": better, "seconds": seconds})
+        row = {"step": progress.step, "split": "validation", **values, "best": better, "seconds": seconds}
+        self.tell("on_row", row)
 
     def evaluate(self, split: Split) -> dict[str, float]:
         """Return the metrics over a split; leaves no trace in the training state."""
-        with untouched_random_states():
+        with untouched_random_states(self.device):
             return evaluate(self.task, self._wrapped_model, split, self.config.seed, self.device)
 
     def _sample(self) -> None:
         began = time.perf_counter()
-        with untouched_random_states():
-            self.model.eval()
-            with torch.no_grad():
-                texts = self.task.sample(self.model, self.config.seed * 1_000_003 + self.progress.step)
-            self.model.train()
+        seed = (self.config.seed * 1_000_003 + self.progress.step) % 2**63
+        with untouched_random_states(self.device), evaluating(self.model):
+            texts = self.task.sample(self.model, seed)
         self.progress.sample_s = time.perf_counter() - began
-        self._tell("on_sample", texts)
+        self.tell("on_sample", texts)
 
     def _save(self) -> None:
         self._saved_at = time.perf_counter()
@@ -378,17 +373,18 @@ class Trainer:
             "progress": dataclasses.asdict(progress),
             "optimizer": self.optimizer.state_dict(),
             "carried": self._carried,
-            "random": capture_random_states(),
+            "random": capture_random_states(self.device),
         }
         path = self.folder.checkpoints.save(
             progress.step,
             self.model.state_dict(),
             training,
-            loss=next(iter(progress.validation.values())) if validated and progress.validation else None,
-            best=progress.best_step == progress.step,
+            loss=progress.validation.get("loss") if validated and progress.validation else None,
+            # without validations the newest weights are the best there are
+            best_step=progress.best_step if self._has_validation else progress.step,
         )
         self._saved_step = progress.step
-        self._tell("on_checkpoint", path)
+        self.tell("on_checkpoint", path)
 
     # ------------------------------------------------------------------ after
 
@@ -402,50 +398,11 @@ class Trainer:
     def best_weights(self) -> dict[str, Tensor]:
         """Return the weights with the best validation so far."""
         if self.folder is not None:
-            return self.folder.checkpoints.load("best").weights
+            return self.folder.checkpoints.load("best", weights_only=True).weights
         return self._best_weights or self.model.state_dict()
-
-
-def is_due(step: int, num_moments: int, total_steps: int) -> bool:
-    """Say whether a step is one of so many evenly spaced moments, the last of which is the last step."""
-    return step * num_moments // total_steps != (step - 1) * num_moments // total_steps
 
 
 def _seed_everything(seed: int) -> None:
     random.seed(seed)
     np.random.seed(seed % 2**32)
     torch.manual_seed(seed)
-
-
-def train(
-    task: Task,
-    config: TrainingConfig | None = None,
-    *,
-    run: str | Path | None = None,
-    callbacks: Sequence[Callback] = (),
-    overwrite: bool = False,
-) -> dict[str, Any]:
-    """Train a task and return its figures.
-
-    Args:
-        task: Data, model, loss and metrics, for example ``recurra.tasks.text.TextTask``.
-        config: How to train; the defaults train for 300 s.
-        run: Folder for checkpoints and figures; without one nothing is written.
-        callbacks: What listens.
-        overwrite: Replace a run that is there already.
-
-    Returns:
-        What ``result.json`` holds: figures of the last and of the best weights, baselines, sizes and times.
-
-    Raises:
-        RunExistsError: When the folder is not empty.
-        TrainingDivergedError: When the loss is not finite or explodes.
-    """
-    from recurra.training.records import record_keepers
-    from recurra.training.start import resolved, start_run
-
-    config = resolved(config or TrainingConfig())
-    if run is None:
-        return Trainer(task, config, callbacks=callbacks).fit()
-    folder = start_run(task, config, run, overwrite=overwrite)
-    return Trainer(task, config, folder, [*record_keepers(folder), *callbacks]).fit()

@@ -21,8 +21,9 @@ class LossMetric:
 
     def update(self, result: StepResult) -> None:
         """Take in one batch, weighted by its number of targets."""
-        self.total += float(result.loss) * result.num_targets
-        self.num_targets += result.num_targets
+        if result.num_targets:  # the mean over no targets is NaN
+            self.total += float(result.loss) * result.num_targets
+            self.num_targets += result.num_targets
 
     def compute(self) -> float:
         """Return the value over all targets taken in; NaN when there were none."""

@@ -51,7 +51,6 @@ class ConsoleProgress(Callback):
         self._bar: Progress | None = None
         self._loss: float | None = None
         self._drawn_at = 0.0
-        self._asked = False
 
     def on_start(self, trainer: Trainer) -> None:
         """Begin the line."""
@@ -75,9 +74,6 @@ class ConsoleProgress(Callback):
         """Move the line, a few times a second."""
         self._loss = loss if self._loss is None else _SMOOTHING * self._loss + (1 - _SMOOTHING) * loss
         now = time.perf_counter()
-        if trainer.stop.requested and not self._asked:
-            self._asked = True
-            self.console.print("stopping: saving and evaluating (Ctrl-C again leaves at once)")
         if self._bar is None or now - self._drawn_at < _EVERY_S:
             return
         self._drawn_at = now

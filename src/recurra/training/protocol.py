@@ -18,7 +18,7 @@ Cursor = Mapping[str, int]
 """Where in the training data the next batch begins; opaque to the loop, which stores it in checkpoints."""
 
 State = Any
-"""A recurrent state: a tensor, nested tuples of tensors, or None for the initial one."""
+"""A recurrent state: a tensor, nested tuples, lists and dicts of tensors, or None for the initial one."""
 
 
 class Batch(Protocol):

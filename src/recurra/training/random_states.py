@@ -1,4 +1,4 @@
-"""All global random states as one value: for checkpoints, and for work that must leave no trace."""
+"""All random states that training draws from as one value: for checkpoints, and for work that must leave no trace."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import numpy as np
 import torch
 
 
-def capture_random_states() -> dict[str, Any]:
-    """Return the states of Python's, NumPy's and torch's global generators."""
+def capture_random_states(device: torch.device) -> dict[str, Any]:
+    """Return the states of Python's, NumPy's and torch's global generators, that of the device included."""
     version, internal, gauss = random.getstate()
     name, keys, position, has_gauss, cached = np.random.get_state(legacy=True)
     states: dict[str, Any] = {
@@ -20,27 +20,27 @@ def capture_random_states() -> dict[str, Any]:
         "numpy": [str(name), torch.from_numpy(np.asarray(keys).astype(np.int64)), position, has_gauss, cached],
         "torch": torch.get_rng_state(),
     }
-    if torch.cuda.is_available():
-        states["cuda"] = torch.cuda.get_rng_state_all()
+    if device.type != "cpu":
+        states["device"] = torch.get_device_module(device).get_rng_state()
     return states
 
 
-def restore_random_states(states: dict[str, Any]) -> None:
+def restore_random_states(states: dict[str, Any], device: torch.device) -> None:
     """Set the generators to what ``capture_random_states`` returned."""
     version, internal, gauss = states["python"]
     random.setstate((version, tuple(internal), gauss))
     name, keys, position, has_gauss, cached = states["numpy"]
     np.random.set_state((name, keys.numpy().astype(np.uint32), position, has_gauss, cached))
     torch.set_rng_state(states["torch"])
-    if "cuda" in states and torch.cuda.is_available():
-        torch.cuda.set_rng_state_all(states["cuda"])
+    if device.type != "cpu" and "device" in states:
+        torch.get_device_module(device).set_rng_state(states["device"])
 
 
 @contextmanager
-def untouched_random_states() -> Iterator[None]:
+def untouched_random_states(device: torch.device) -> Iterator[None]:
     """Leave the global generators as they were, whatever is drawn inside."""
-    states = capture_random_states()
+    states = capture_random_states(device)
     try:
         yield
     finally:
-        restore_random_states(states)
+        restore_random_states(states, device)

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from recurra.training.callbacks import Callback, Row
-from recurra.training.files import replace_file
+from recurra.training.files import replace_file, reported_writing
 from recurra.training.run_folder import RunFolder
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ class MetricsFile(Callback):
 
     def on_row(self, trainer: Trainer, row: Row) -> None:
         """Write the row as one line, in one call."""
-        with open(self.folder.metrics, "a", encoding="utf-8") as file:
+        with reported_writing(self.folder.metrics), open(self.folder.metrics, "a", encoding="utf-8") as file:
             file.write(json.dumps(row) + "\n")
 
 
@@ -36,8 +36,10 @@ class SampleFiles(Callback):
 
     def on_sample(self, trainer: Trainer, texts: Sequence[str]) -> None:
         """Write the samples of one moment into one file."""
-        self.folder.samples.mkdir(exist_ok=True)
-        replace_file(self.folder.samples / f"step_{trainer.progress.step:08d}.txt", "\n\n".join(texts) + "\n")
+        path = self.folder.samples / f"step_{trainer.progress.step:08d}.txt"
+        with reported_writing(path):
+            self.folder.samples.mkdir(exist_ok=True)
+            replace_file(path, "\n\n".join(texts) + "\n")
 
 
 class TensorBoardEvents(Callback):
@@ -51,8 +53,9 @@ class TensorBoardEvents(Callback):
         """Open the event file; events after the step that training goes on from are purged."""
         from torch.utils.tensorboard.writer import SummaryWriter  # takes a second to import
 
-        step = trainer.progress.step
-        self._writer = SummaryWriter(str(self.folder.events), purge_step=step + 1 if step else None)
+        purge_step = trainer.progress.step + 1 if trainer.is_resumed else None
+        with reported_writing(self.folder.events):
+            self._writer = SummaryWriter(str(self.folder.events), purge_step=purge_step)
 
     def on_row(self, trainer: Trainer, row: Row) -> None:
         """Write one scalar a figure."""
@@ -63,7 +66,8 @@ class TensorBoardEvents(Callback):
     def on_end(self, trainer: Trainer, result: Mapping[str, Any] | None) -> None:
         """Close the event file."""
         if self._writer is not None:
-            self._writer.close()
+            with reported_writing(self.folder.events):
+                self._writer.close()
 
 
 class LossPlot(Callback):
@@ -73,13 +77,22 @@ class LossPlot(Callback):
         self.folder = folder
 
     def on_end(self, trainer: Trainer, result: Mapping[str, Any] | None) -> None:
-        """Draw what ``metrics.jsonl`` holds."""
-        rows = self.folder.read_rows()
-        if any(row["split"] == "train" for row in rows):
-            from recurra.training.plots import plot_loss
+        """Draw what ``metrics.jsonl`` holds; nothing when an error ended training, which is not to wait for a plot."""
+        rows = self.folder.read_rows(warn=lambda message: trainer.tell("on_message", message))
+        if result is None or not any(row["split"] == "train" for row in rows):
+            return
+        from recurra.training.plots import plot_run
 
+        selected, metric = next(iter(trainer.task.metrics().items()))
+        with reported_writing(self.folder.plots):
             self.folder.plots.mkdir(exist_ok=True)
-            plot_loss(rows, self.folder.plots / "loss.png", baselines=(result or {}).get("baselines"))
+            plot_run(
+                rows,
+                self.folder.plots / "loss.png",
+                selected=selected,
+                higher_is_better=metric.higher_is_better,
+                baselines=result["baselines"].get("validation", {}),
+            )
 
 
 def record_keepers(folder: RunFolder) -> list[Callback]:

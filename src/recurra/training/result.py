@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 import recurra
-from recurra.training.files import write_json
+from recurra.errors import CheckpointError, RunError
+from recurra.training.files import reported_writing, write_json
 from recurra.training.protocol import HasBaselines, Split
 from recurra.training.run_folder import RunFolder
 
@@ -22,10 +23,7 @@ def build_result(trainer: Trainer) -> dict[str, Any]:
     progress, task = trainer.progress, trainer.task
     splits: list[Split] = [split for split in ("validation", "test") if task.num_batches(split)]
     last = {"step": progress.step, **_figures(trainer, splits, progress.validation_step == progress.step)}
-    if progress.best_step in (progress.step, -1):
-        best = last
-    else:
-        best = {"step": progress.best_step, **_best_figures(trainer, splits)}
+    best = last if progress.best_step in (progress.step, -1) else _best(trainer, splits, last)
     baselines = {split: task.baselines(split) for split in splits} if isinstance(task, HasBaselines) else {}
     return {
         "task": task.name,
@@ -65,15 +63,21 @@ def _figures(trainer: Trainer, splits: list[Split], validated: bool) -> dict[str
     return figures
 
 
-def _best_figures(trainer: Trainer, splits: list[Split]) -> dict[str, Mapping[str, float]]:
-    last = {name: tensor.clone() for name, tensor in trainer.model.state_dict().items()}
-    trainer.model.load_state_dict(trainer.best_weights())
+def _best(trainer: Trainer, splits: list[Split], last: dict[str, Any]) -> dict[str, Any]:
     try:
-        return _figures(trainer, splits, validated=False)
+        best = trainer.best_weights()
+    except (CheckpointError, RunError) as error:
+        trainer.tell("on_message", f"{error.message}; the last weights stand in for the best")
+        return last
+    kept = {name: tensor.clone() for name, tensor in trainer.model.state_dict().items()}
+    trainer.model.load_state_dict(best)
+    try:
+        return {"step": trainer.progress.best_step, **_figures(trainer, splits, validated=False)}
     finally:
-        trainer.model.load_state_dict(last)
+        trainer.model.load_state_dict(kept)
 
 
 def write_result(folder: RunFolder, result: Mapping[str, Any]) -> None:
     """Write ``result.json``."""
-    write_json(folder.result, result)
+    with reported_writing(folder.result):
+        write_json(folder.result, result)

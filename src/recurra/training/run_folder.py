@@ -149,7 +149,7 @@ class RunFolder:
         for number, line in enumerate(lines, start=1):
             try:
                 row = json.loads(line)
-                row["step"], row["split"]  # noqa: B018 (what is no row raises here)
+                row["step"], row["split"]
                 rows.append(row)
             except (ValueError, KeyError, TypeError) as error:
                 message = f"line {number} of {self.metrics} is no row of figures"

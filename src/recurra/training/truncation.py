@@ -7,16 +7,27 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from recurra.errors import ArgumentError
 from recurra.training.protocol import State
 
 
 def map_state(function: Callable[[Tensor], Tensor], state: State) -> State:
-    """Apply a function to every tensor of a state, keeping its structure."""
+    """Apply a function to every tensor of a state, keeping its structure.
+
+    Raises:
+        ArgumentError: When the state holds something that checkpoints could not give back as it was.
+    """
     if state is None:
         return None
     if isinstance(state, Tensor):
         return function(state)
-    return tuple(map_state(function, part) for part in state)
+    if type(state) is dict:
+        return {name: map_state(function, part) for name, part in state.items()}
+    if type(state) in (tuple, list):
+        return type(state)(map_state(function, part) for part in state)
+    raise ArgumentError(
+        f"a task's state is a tensor, None, or nested tuples, lists and dicts of these; got {type(state).__name__}"
+    )
 
 
 def detach_state(state: State) -> State:

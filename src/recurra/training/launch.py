@@ -1,0 +1,58 @@
+"""Training a task in one call."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from recurra.errors import ArgumentError
+from recurra.training.callbacks import Callback
+from recurra.training.config import TrainingConfig
+from recurra.training.config_file import read_section
+from recurra.training.loop import Trainer
+from recurra.training.protocol import Task
+from recurra.training.records import record_keepers
+from recurra.training.run_folder import RunFolder
+from recurra.training.start import new_run, resolved
+
+
+def train(
+    task: Task,
+    config: TrainingConfig | None = None,
+    *,
+    run: str | Path | None = None,
+    callbacks: Sequence[Callback] = (),
+    overwrite: bool = False,
+    resume: bool = False,
+) -> dict[str, Any]:
+    """Train a task, or go on with training it, and return its figures.
+
+    Args:
+        task: Data, model, loss and metrics, for example ``recurra.tasks.text.TextTask``.
+        config: How to train; the defaults train for 300 s. Not for a resumed run, which has its own.
+        run: Folder for checkpoints and figures; without one nothing is written.
+        callbacks: What listens.
+        overwrite: Replace a run that is there already.
+        resume: Go on with the run in the folder, exactly where its last checkpoint is.
+
+    Returns:
+        What ``result.json`` holds: figures of the last and of the best weights, baselines, sizes and times.
+
+    Raises:
+        RunExistsError: When the folder is not empty.
+        RunError: When there is no run to resume.
+        ArgumentError: When arguments do not go together.
+        TrainingDivergedError: When the loss is not finite or explodes.
+    """
+    if resume:
+        if run is None or config is not None or overwrite:
+            raise ArgumentError("train expected run alone with resume=True, without config and overwrite")
+        folder = RunFolder.open(run)
+        config = read_section(folder.config, "training", TrainingConfig)
+        return Trainer(task, config, folder, [*record_keepers(folder), *callbacks]).fit(resume=True)
+    config = resolved(config or TrainingConfig())
+    if run is None:
+        return Trainer(task, config, callbacks=callbacks).fit()
+    with new_run(task, config, run, overwrite=overwrite) as folder:
+        return Trainer(task, config, folder, [*record_keepers(folder), *callbacks]).fit()
