@@ -9,9 +9,10 @@ BIN := $(VENV)/bin
 PYTEST := OMP_NUM_THREADS=$${OMP_NUM_THREADS:-1} $(BIN)/python -m pytest -q -n 2
 STAMPS := $(VENV)/.runtime $(VENV)/.dev
 
-# build environments (hatchling and what it needs) take the same pins; older and newer pip read different names
-export PIP_CONSTRAINT := $(strip $(CURDIR)/constraints.txt $(PIP_CONSTRAINT))
-export PIP_BUILD_CONSTRAINT := $(CURDIR)/constraints.txt
+# build environments (hatchling and what it needs) take the same pins; older and newer pip read different names.
+# pip cuts these at spaces, which the path of this folder may have: hence relative names.
+export PIP_CONSTRAINT := $(strip constraints.txt $(PIP_CONSTRAINT))
+export PIP_BUILD_CONSTRAINT := constraints.txt
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 # two targets must not change one environment at the same time

@@ -10,6 +10,10 @@ import time
 from pathlib import Path
 
 from recurra.data import catalog, open_corpus
+from support.limits import verdict
+from support.machine import machine
+
+LEAST_MB_PER_S = 20
 
 
 def main() -> None:
@@ -18,6 +22,7 @@ def main() -> None:
     parser.add_argument("--megabytes", type=int, default=100)
     parser.add_argument("--repeats", type=int, default=5)
     options = parser.parse_args()
+    print(machine())
     text = catalog.resolve(["builtin:python-manual"]).paths[0].read_text(encoding="utf-8")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -42,7 +47,7 @@ def report(kind: str, path: Path, num_bytes: int, repeats: int, folder: Path) ->
         speeds.append(num_bytes / 1e6 / (time.perf_counter() - began))
     print(
         f"{kind:<10} {num_bytes / 1e6:6.0f} MB   {statistics.median(speeds):6.0f} MB/s   "
-        f"[{min(speeds):.0f} .. {max(speeds):.0f}]"
+        f"[{min(speeds):.0f} .. {max(speeds):.0f}]   {verdict(statistics.median(speeds), at_least=LEAST_MB_PER_S)}"
     )
 
 

@@ -22,7 +22,10 @@ from recurra.tasks.text import ModelConfig, TextConfig, TextTask
 from recurra.training import Callback, TrainingConfig, train
 from recurra.training.optimizers import build_optimizer
 from recurra.training.progress import ConsoleProgress
+from support.limits import verdict
 from support.machine import machine
+
+MOST_RATIO = 1.10
 
 
 class TakeTurns(Callback):
@@ -74,7 +77,7 @@ def measure(hidden_size: int, block: int, num_blocks: int) -> None:
     print(
         f"2 x {hidden_size:<4} bare step {step_ms:7.2f} ms ({tokens / step_ms * 1000:9,.0f} tokens/s)   "
         f"trainer / bare {statistics.median(ratios):.3f}   [{min(ratios):.3f} .. {max(ratios):.3f}]  "
-        f"{len(ratios)} pairs of {block} steps"
+        f"{len(ratios)} pairs of {block} steps   {verdict(statistics.median(ratios), at_most=MOST_RATIO)}"
     )
 
 

@@ -16,6 +16,11 @@ import time
 from pathlib import Path
 
 from recurra.data import catalog
+from support.limits import verdict
+from support.machine import machine
+
+MOST_MB = 50
+"""Largest growth of the memory from the small text to the large one."""
 
 
 def rss_anon_mb(pid: int) -> float:
@@ -27,7 +32,8 @@ def rss_anon_mb(pid: int) -> float:
 def measure(path: Path, run: Path, max_steps: int) -> tuple[float, float]:
     """Train on a file and return median and peak of the memory while the loop runs, in MB."""
     command = [sys.executable, "-m", "recurra", "train", "text", "--data", str(path), "--run", str(run)]
-    command += ["--max-steps", str(max_steps), "--num-samples", "0", "--num-validations", "1", "--hidden-size", "128"]
+    command += ["--max-steps", str(max_steps), "--num-validations", "1", "--hidden-size", "128"]
+    command += ["--num-samples", "2", "--sample-length", "50"]
     # equal parts to validate on, so that only the size of the text differs
     share = 200_000 / path.stat().st_size
     command += ["--validation-fraction", f"{share:.8f}", "--test-fraction", "0", "--log-every", "5"]
@@ -51,6 +57,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--max-steps", type=int, default=400)
     options = parser.parse_args()
+    print(machine())
     text = catalog.resolve(["builtin:python-manual"]).paths[0].read_bytes()
     found = {}
     with tempfile.TemporaryDirectory() as name:
@@ -63,8 +70,9 @@ def main() -> None:
             found[label] = measure(path, folder / f"run-{size}", options.max_steps)
             print(f"{label:<6} RssAnon while training: median {found[label][0]:.1f} MB, peak {found[label][1]:.1f} MB")
             path.unlink()
-    print(f"difference of the medians: {found['1 GB'][0] - found['10 MB'][0]:+.1f} MB")
-    print(f"difference of the peaks:   {found['1 GB'][1] - found['10 MB'][1]:+.1f} MB")
+    for index, what in enumerate(("medians", "peaks")):
+        difference = found["1 GB"][index] - found["10 MB"][index]
+        print(f"difference of the {what}: {difference:+.1f} MB   {verdict(difference, at_most=MOST_MB, unit='MB')}")
 
 
 if __name__ == "__main__":

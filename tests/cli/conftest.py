@@ -1,3 +1,5 @@
+import sys
+
 import pytest
 
 from recurra.cli.main import main
@@ -19,6 +21,7 @@ def cache(tmp_path_factory):
 def surroundings(cache, tmp_path, monkeypatch):
     monkeypatch.setenv("RECURRA_CACHE", str(cache))
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path])  # commands add the working directory
 
 
 SMALL = ["--batch-size", "2", "--bptt", "16", "--hidden-size", "16", "--num-threads", "1", "--num-samples", "0"]

@@ -68,8 +68,14 @@ def test_too_short_a_file_says_how_long_it_must_be(train, tmp_path):
     code, said = train("--data", path, keep_small=False)
 
     assert code == 2
-    assert "at least 2112 characters for batch_size=32 and bptt=64" in said
-    assert "hint: use more text, or a smaller batch_size or bptt" in said
+    assert "expected a text of at least 1208 characters for validation_fraction=0.05" in said
+    assert "batch_size=16 and bptt=64, got 400" in said
+    assert "hint: use more text, a smaller batch_size or bptt, or other fractions" in said
+    (tmp_path / "short.txt").write_text("abcd")
+    assert "at least 1208 characters" in train("--data", path, keep_small=False)[1]
+    assert "at least 15000 characters" in train("--data", path, "--validation-fraction", "1e-4", keep_small=False)[1]
+    path.write_text("abc " * 587)
+    assert train("--data", path, "--max-steps", "-1", keep_small=False)[1].count("characters") == 0
 
 
 def test_an_unknown_cell_gets_a_suggestion(train, text_file):
@@ -188,6 +194,10 @@ def test_a_folder_that_is_no_run(fails, tmp_path, command):
         (["--num-samples", "0"], "num_samples of at least 1"),
         (["--stop", ""], "stop"),
         (["--state-in", "nowhere"], "cannot be read"),
+        (["--state-out", "."], "expected a file to save the state to, got the folder ."),
+        (["--state-out", "no/folder/state"], "there is no folder no/folder"),
+        (["--seed", "-1"], "seed to be an integer in [0, 2**63), got -1"),
+        (["--seed", str(2**63)], "seed to be an integer in [0, 2**63)"),
         (["--checkpoint", "123456"], "no checkpoint '123456'"),
         (["--top-j", "3"], "--top-k"),
     ],
@@ -279,3 +289,82 @@ sys.exit(main.main(sys.argv[1:]))
     assert "step_00000000" in done.stderr
     assert "Traceback" not in done.stderr
     assert (tmp_path / "run" / "checkpoints" / "last").read_text().startswith("step_00000000")
+
+
+@pytest.mark.parametrize(
+    ("cell", "expected"),
+    [
+        ("torch.nn:Linear", "expected Linear to be a cell that is called with (x, state)"),
+        ("torch.nn:LSTM", "expected LSTM to be a cell that returns its new state"),
+        ("torch.nn:Module", "expected Module to be a cell that is built from (input_size, hidden_size)"),
+        ("torch.nn:Nothing", "expected class in torch.nn to be one of"),
+        ("no.such.module:Cell", "a module that can be imported"),
+    ],
+)
+def test_classes_that_are_no_cells(train, text_file, cell, expected):
+    code, said = train("--data", text_file, "--cell", cell)
+
+    assert code == 2
+    assert expected in said
+
+
+def test_a_folder_that_cannot_be_written_to_is_found_out_before_anything_is_written(fails, trained, tmp_path):
+    if os.geteuid() == 0:
+        pytest.skip("root may write everywhere")
+    (tmp_path / "closed").mkdir(mode=0o500)
+
+    code, said = fails("generate", trained, "--state-out", tmp_path / "closed" / "state")
+
+    assert code == 2
+    assert "cannot be written to" in said
+
+
+def test_evaluating_a_part_that_the_run_does_not_have(fails, text_file, small, tmp_path):
+    run = tmp_path / "run"
+    options = ["--max-steps", "1", "--num-validations", "1", "--test-fraction", "0"]
+    assert fails("train", "text", "--data", text_file, "--run", run, *options, *small)[0] == 0
+
+    code, said = fails("evaluate", run, "--split", "test")
+
+    assert code == 2
+    assert "the run has no test part (test_fraction = 0)" in said
+
+
+def test_what_is_no_error_of_ours_is_reported_without_a_traceback(fails, trained, monkeypatch):
+    from recurra.cli import evaluate
+    from recurra.cli.main import main
+
+    def broken(*_):
+        raise KeyError("loss")
+
+    monkeypatch.setattr(evaluate, "parse", broken)
+
+    code, said = fails("evaluate", trained)
+
+    assert code == 1
+    assert said == "error: KeyError: 'loss'\nhint: --debug shows where it came from\n"
+    with pytest.raises(KeyError):
+        main(["--debug", "evaluate", str(trained)])
+
+
+def test_the_demo_names_its_own_option(fails):
+    for seconds in ("0", "-3", "nan", "inf"):
+        code, said = fails("demo", "--seconds", seconds)
+
+        assert code == 2
+        assert f"recurra demo expected --seconds above 0, got {seconds}" in said
+
+
+def test_copying_is_not_checked_where_the_text_is_gone(trained, tmp_path, monkeypatch, capsys):
+    import shutil
+
+    from recurra.cli.main import main
+
+    copy = tmp_path / "copy"
+    shutil.copytree(trained, copy)
+    (copy / "data.json").unlink()
+
+    assert main(["generate", str(copy), "--length", "30", "--seed", "1"]) == 0
+    assert "copying not checked: " in capsys.readouterr().err
+    assert main(["generate", str(copy), "--length", "5", "--seed", "1"]) == 0
+    assert "copying" not in capsys.readouterr().err

@@ -63,3 +63,20 @@ def test_a_text_that_is_too_short_learns_what_is_enough(validation, test):
 def test_no_text_is_too_short(num_chars):
     with pytest.raises(DataTooShortError, match=f"expected at least 30 characters .*, got {num_chars}"):
         Splits.from_fractions(num_chars)
+
+
+@given(
+    validation=st.floats(0.001, 0.6),
+    test=st.one_of(st.just(0.0), st.floats(0.001, 0.3)),
+    num_train=st.integers(2, 10**6),
+)
+def test_the_length_needed_leaves_enough_to_train_on_and_nothing_shorter_does(validation, test, num_train):
+    needed = Splits.num_chars_needed(validation, test, num_train)
+
+    splits = Splits.from_fractions(needed, validation, test)
+    assert splits.train[1] >= num_train
+    try:
+        shorter = Splits.from_fractions(needed - 1, validation, test)
+    except DataTooShortError:
+        return
+    assert shorter.train[1] < num_train

@@ -398,3 +398,24 @@ def test_a_cell_of_recurra_written_by_a_user_needs_no_more_than_its_equations():
 
     assert output.shape == (6, 4, 8)
     assert h.abs().max() < 1
+
+
+@pytest.mark.parametrize(
+    ("cell", "message"),
+    [
+        ("torch.nn:Linear", r"expected Linear to be a cell that is called with \(x, state\), got: too many positional"),
+        ("torch.nn:LSTM", "expected LSTM to be a cell that returns its new state, a tensor or a tuple of tensors"),
+        (
+            "torch.nn:Conv1d",
+            r"expected Conv1d to be a cell that is built from \(input_size, hidden_size\), got: .*kernel",
+        ),
+    ],
+)
+def test_modules_that_are_no_cells_are_refused(cell, message):
+    with pytest.raises(UnsupportedCellError, match=message):
+        Recurrent(cell, 3, 4)
+
+
+def test_an_option_that_a_cell_lacks_is_named():
+    with pytest.raises(UnsupportedCellError, match=r"\(input_size, hidden_size, leak=...\), got: .*'leak'"):
+        Recurrent("torch.nn:GRUCell", 3, 4, leak=0.5)

@@ -360,7 +360,7 @@ def test_a_loss_that_is_no_number_stops_with_the_last_good_checkpoint_kept(tmp_p
     with pytest.raises(TrainingDivergedError, match="the loss of step 14 is nan") as caught:
         run_whole(tmp_path / "run", TrainingConfig(**FAST), task=TinyTask(poison_at=14))
 
-    assert "a lower lr (now 0.004, try 0.001)" in caught.value.hint
+    assert "a lower lr (now 0.01, try 0.0025)" in caught.value.hint
     assert "the last good checkpoint is step_00000012" in caught.value.hint
     weights = RunFolder(tmp_path / "run").checkpoints.load().weights
     assert all(bool(tensor.isfinite().all()) for tensor in weights.values())

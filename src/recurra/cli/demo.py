@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from recurra.cli.parsing import parse
+from recurra.errors import ConfigError
 
 PRIME = "The list of "
 TEMPERATURES = (0.3, 0.7, 1.2)
@@ -23,6 +25,8 @@ class DemoOptions:
     """Folder of the run; unset means the next free one of runs/demo-001, runs/demo-002, ..."""
     seconds: float = 60.0
     """How long to train. Above 0."""
+    overwrite: bool = False
+    """Replace the run in the folder."""
     seed: int = 1
     """Fixes initial weights, window borders and samples. At least 0."""
 
@@ -30,6 +34,8 @@ class DemoOptions:
 def main(arguments: Sequence[str]) -> int:
     """Run the command."""
     options = parse(DemoOptions, "demo", arguments)
+    if not 0 < options.seconds < math.inf:
+        raise ConfigError(f"recurra demo expected --seconds above 0, got {options.seconds:g}")
 
     from recurra.cli.report import console, text_callbacks, text_report
     from recurra.cli.train import next_run_folder
@@ -45,7 +51,8 @@ def main(arguments: Sequence[str]) -> int:
         sampling=SamplingConfig(temperatures=(0.7,), sample_length=300),
     )
     folder = options.run or next_run_folder("demo")
-    result = train(TextTask.from_config(config), config.training, run=folder, callbacks=text_callbacks())
+    task = TextTask.from_config(config)
+    result = train(task, config.training, run=folder, callbacks=text_callbacks(), overwrite=options.overwrite)
 
     run = load(folder)
     for temperature in TEMPERATURES:
@@ -63,12 +70,15 @@ def main(arguments: Sequence[str]) -> int:
 
 def next_steps(folder: Path) -> list[str]:
     """Return what to try after the demo."""
+    from recurra.cli.report import quoted
+
+    run = quoted(folder)
     return [
         "",
         f"The run lies in {folder}: config.toml, metrics.jsonl, samples/, plots/loss.png, checkpoints/. Next, try:",
-        f'  recurra generate {folder} --prime "The list of " --temperature 0.5 --length 1000',
-        f"  recurra generate {folder} --num-samples 3 --top-k 10",
-        f"  recurra evaluate {folder} --split test",
-        f"  tensorboard --logdir {folder}/events",
+        f'  recurra generate {run} --prime "The list of " --temperature 0.5 --length 1000',
+        f"  recurra generate {run} --num-samples 3 --top-k 10",
+        f"  recurra evaluate {run} --split test",
+        f"  tensorboard --logdir {quoted(folder / 'events')}",
         "  recurra train text --data YOUR_FILE.txt",
     ]

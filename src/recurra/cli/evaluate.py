@@ -5,21 +5,20 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import tyro
 
-from recurra.cli.parsing import parse
+from recurra.cli.parsing import RunArgument, parse
 
 
 @dataclass(frozen=True)
 class EvaluateOptions:
     """Say how well a trained model predicts a text: loss in nats per character, bits per character, perplexity."""
 
-    run: tyro.conf.Positional[Path]
+    run: RunArgument
     """Folder of the run."""
-    files: tyro.conf.Positional[tuple[str, ...]] = ()
+    files: Annotated[tyro.conf.Positional[tuple[str, ...]], tyro.conf.arg(metavar="[FILE [FILE ...]]")] = ()
     """Text files, or names of data sets, to evaluate on; none means the run's own data."""
     split: Literal["train", "validation", "test"] = "validation"
     """Part of the run's own data."""

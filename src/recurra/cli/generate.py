@@ -2,28 +2,35 @@
 
 from __future__ import annotations
 
+import re
+import signal
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING
 
-import tyro
-
-from recurra.cli.parsing import parse
+from recurra.cli.parsing import RunArgument, parse
 
 if TYPE_CHECKING:
     from recurra.tasks.text import TextRun, Writer
+
+_INTERRUPTED = 130
+_ESCAPE = re.compile(r"\\(?:([ntr\\])|x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4}))")
+_LETTERS = {"n": "\n", "t": "\t", "r": "\r", "\\": "\\"}
 
 
 @dataclass(frozen=True)
 class GenerateOptions:
     """Write with a trained model; the text streams to standard output, everything else goes to standard error."""
 
-    run: tyro.conf.Positional[Path]
+    run: RunArgument
     """Folder of the run."""
     prime: str = ""
-    """Text to go on with; nothing means a new line. Backslash escapes such as \\n are understood."""
+    """Text to go on with; nothing means a new line. The escapes \\n \\t \\r \\xHH \\uHHHH \\\\ are understood."""
     length: int = 500
     """Characters to write, at most. At least 0."""
     temperature: float = 0.8
@@ -33,13 +40,13 @@ class GenerateOptions:
     top_p: float | None = None
     """Draw among the likeliest characters that together have this probability, in (0, 1]."""
     stop: str | None = None
-    """End before this text. Backslash escapes such as \\n\\n are understood."""
+    """End before this text. Backslash escapes are understood as in the prime."""
     num_samples: int = 1
     """Texts to write, in one batch. At least 1."""
     seed: int | None = None
-    """Fixes the draws; unset draws one and prints it."""
+    """Fixes the draws; unset draws one and prints it. At least 0."""
     state_out: Path | None = None
-    """Save the state after the last character, to go on from there later."""
+    """Save the state after the last character, to go on from there later; Ctrl-C saves it too."""
     state_in: Path | None = None
     """Go on from a saved state; with a seed this forks, without one the draws go on too."""
     checkpoint: str = "best"
@@ -54,7 +61,10 @@ def main(arguments: Sequence[str]) -> int:
 
     from recurra.tasks import load
     from recurra.tasks.text.run import stream
+    from recurra.tasks.text.saved_state import check_state_target
 
+    if options.state_out is not None:
+        check_state_target(options.state_out)
     run = load(options.run, checkpoint=options.checkpoint)
     writer = run.writer(
         temperature=options.temperature,
@@ -64,41 +74,76 @@ def main(arguments: Sequence[str]) -> int:
         seed=options.seed,
     )
     prime = unescape(options.prime)
-    pieces = stream(writer, options.length, None if options.stop is None else unescape(options.stop))
-    begin(writer, options, prime)
-    texts = show(pieces, options.num_samples, visible(writer, prime))
+    stop = None if options.stop is None else unescape(options.stop)
+    interrupt = Interrupt()
+    pieces = stream(writer, options.length, stop, is_over=interrupt.is_asked_for)
+    begin(writer, options, prime, stop)
+    with interrupt.held_back():
+        texts = show(pieces, options.num_samples, writer.visible(prime))
     if options.state_out is not None:
         writer.save(options.state_out)
         tell(f"state saved to {options.state_out}")
+    if interrupt.is_asked_for():
+        tell("interrupted")
+        return _INTERRUPTED
     if options.copied:
         tell(copied_line(run, texts))
     return 0
 
 
-def begin(writer: Writer, options: GenerateOptions, prime: str) -> None:
+class Interrupt:
+    """Ctrl-C while a text is written: a state must not be left between two characters."""
+
+    def __init__(self) -> None:
+        self._asked = False
+
+    def is_asked_for(self) -> bool:
+        """Say whether Ctrl-C was pressed."""
+        return self._asked
+
+    @contextmanager
+    def held_back(self) -> Iterator[None]:
+        """Only note the first Ctrl-C; the second one leaves at once."""
+        if threading.current_thread() is not threading.main_thread():
+            yield  # signals reach the main thread only
+            return
+        before = signal.signal(signal.SIGINT, self._note)
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGINT, before)
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        if self._asked:
+            raise KeyboardInterrupt
+        self._asked = True
+
+
+def begin(writer: Writer, options: GenerateOptions, prime: str, stop: str | None) -> None:
     """Bring the writer to where it starts, and say what is worth knowing."""
+    from recurra.tasks.text.writing import unknown_line
+
     if options.state_in is not None:
-        writer.load(options.state_in, keep_seed=options.seed is not None)
+        if not writer.load(options.state_in, keep_seed=options.seed is not None):
+            tell("this state was written by other weights; going on with it all the same")
     elif options.seed is None and options.temperature > 0:
         tell(f"seed {writer.seed}")
     if prime:
         writer.read(prime)
     if writer.unknown:
-        shown = " ".join(map(repr, writer.unknown))
-        tell(f"symbols that the run has never seen, read as unknown and shown as \ufffd: {shown}")
+        tell(unknown_line(writer.unknown))
+    never = writer.vocabulary.unknown_in(stop or "")
+    if never:
+        shown = " ".join(map(repr, never))
+        tell(f"--stop has symbols that the run has never seen and never writes, so it ends nothing: {shown}")
 
 
-def visible(writer: Writer, prime: str) -> str:
-    """Return the prime as the model reads it: symbols that it does not know replaced."""
-    return writer.vocabulary.decode(writer.vocabulary.encode(prime))
-
-
-def show(pieces: object, num_samples: int, prime: str) -> list[str]:
+def show(pieces: Iterable[list[str]], num_samples: int, prime: str) -> list[str]:
     """Print what is written: one text as it comes, several one after the other once they are complete."""
     texts = ["" for _ in range(num_samples)]
     if num_samples == 1:
         emit(prime)
-    for step in pieces:  # type: ignore[attr-defined]
+    for step in pieces:
         texts = [text + piece for text, piece in zip(texts, step, strict=True)]
         if num_samples == 1:
             emit(step[0])
@@ -124,23 +169,31 @@ def tell(message: str) -> None:
 
 def copied_line(run: TextRun, texts: Sequence[str]) -> str:
     """Return what to say about copying; nothing when the texts are too short to tell."""
-    from recurra.errors import DataError
+    from recurra.errors import RecurraError
 
     try:
         share = run.copied_share(texts)
-    except DataError as error:
+    except RecurraError as error:
         return f"copying not checked: {error.message}"
     return "" if share is None else f"{share:.0%} of the written 20-character pieces stand in the training text"
 
 
 def unescape(text: str) -> str:
-    r"""Return a text with backslash escapes resolved.
+    r"""Return a text with backslash escapes resolved: ``\n``, ``\t``, ``\r``, ``\\``, ``\xHH`` and ``\uHHHH``.
+
+    Anything else stays as it was typed.
 
     Example:
-        >>> unescape(r"\n\té")
-        '\n\té'
+        >>> unescape(r"\n\té \u00e9 C:\users")
+        '\n\té é C:\\users'
     """
-    if "\\" not in text:
-        return text
-    # latin-1 with backslash escapes for the rest survives the round trip
-    return text.encode("latin-1", "backslashreplace").decode("unicode_escape")
+
+    def resolve(found: re.Match[str]) -> str:
+        letter, *digits = found.groups()
+        if letter:
+            return _LETTERS[letter]
+        code = int(digits[0] or digits[1], 16)
+        # half a surrogate pair is no character
+        return found[0] if 0xD800 <= code < 0xE000 else chr(code)
+
+    return _ESCAPE.sub(resolve, text)

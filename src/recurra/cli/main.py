@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import difflib
 import importlib
+import io
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 
 import recurra
 
@@ -50,10 +52,34 @@ def usage() -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command and return its exit code: 0, 2 for wrong use, 1 for failure."""
+    """Run a command and return its exit code: 0, 2 for wrong use, 1 for failure, 130 when interrupted."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in given
-    given = [argument for argument in given if argument != "--debug"]
+    _set_up_surroundings()
+    try:
+        code = _answer([argument for argument in given if argument != "--debug"], debug)
+        sys.stdout.flush()  # a reader that went away is noticed here, and not while Python exits
+    except BrokenPipeError:
+        # the reader of a pipe went away, as `head` does; Python would complain once more while it exits
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    return code
+
+
+def _set_up_surroundings() -> None:
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # a terminal that lacks a character shows a question mark
+        sys.stdout.reconfigure(errors="replace")
+    if os.environ.get("NO_COLOR"):
+        # tyro has a variable of its own, which it reads when it is imported
+        os.environ.setdefault("PYTHON_TYRO_ANSI_CODES", "False")
+    with suppress(FileNotFoundError):  # the working directory may have been removed
+        # --cell module:Class finds modules there; at the end, so that no file there hides an installed module
+        if not {os.getcwd(), ""} & set(sys.path):
+            sys.path.append(os.getcwd())
+
+
+def _answer(given: list[str], debug: bool) -> int:
     if not given or given[0] in ("--help", "-h", "help"):
         print(usage())
         return 0 if given else _WRONG_USE
@@ -72,6 +98,8 @@ def _run(command: str, arguments: list[str], debug: bool) -> int:
 
     try:
         return importlib.import_module(f"recurra.cli.{command}").main(arguments) or 0
+    except SystemExit as stop:  # tyro has printed a help text or what is wrong
+        return stop.code if isinstance(stop.code, int) else 0
     except RecurraError as error:
         if debug:
             raise
@@ -83,10 +111,8 @@ def _run(command: str, arguments: list[str], debug: bool) -> int:
         print("\ninterrupted", file=sys.stderr)
         return _INTERRUPTED
     except BrokenPipeError:
-        # the reader of a pipe went away, as `head` does; Python would complain once more while it exits
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
-    except (MemoryError, OSError) as error:
+        raise
+    except Exception as error:
         if debug:
             raise
         complain(f"{type(error).__name__}: {error}", "--debug shows where it came from")
@@ -96,7 +122,7 @@ def _run(command: str, arguments: list[str], debug: bool) -> int:
 def complain(message: str, hint: str = "") -> None:
     """Print an error and what can be done about it to standard error."""
     lines = ["error: " + message, *(["hint: " + hint] if hint else [])]
-    if sys.stderr.isatty() and "NO_COLOR" not in os.environ:
+    if sys.stderr.isatty() and not os.environ.get("NO_COLOR"):
         lines[0] = f"\033[1;31merror:\033[0m {message}"
     print("\n".join(lines), file=sys.stderr)
 

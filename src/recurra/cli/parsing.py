@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Sequence
-from typing import Any, TypeVar
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
 
 import tyro
 
 Options = TypeVar("Options")
+RunArgument = Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="RUN")]
+"""The folder of a run, as the first thing after the command."""
+_DEBUG = "With --debug, an error shows where in the program it came from."
 
 
 def parse(cls: type[Options], command: str, arguments: Sequence[str], default: Any = None) -> Options:
@@ -23,6 +28,7 @@ def parse(cls: type[Options], command: str, arguments: Sequence[str], default: A
     options: Options = tyro.cli(
         cls,
         prog=f"recurra {command}",
+        description=f"{inspect.getdoc(cls)}\n\n{_DEBUG}",
         args=list(arguments),
         config=(tyro.conf.OmitArgPrefixes, tyro.conf.OmitSubcommandPrefixes),
         **keywords,

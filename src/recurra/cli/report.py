@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,8 @@ from recurra.training.protocol import HasSummary
 
 if TYPE_CHECKING:
     from recurra.training.loop import Trainer
+
+_WIDTH_FOR_BITS = 70
 
 
 class Opening(Callback):
@@ -46,28 +49,42 @@ def text_callbacks() -> list[Callback]:
 def text_report(folder: Path, result: Mapping[str, Any]) -> None:
     """Print the figures of a run that ended, beside its baselines, and what to do next."""
     shared = console()
-    splits = list(result["baselines"]) or ["validation"]
-    table = Table(title=None, box=None, padding=(0, 2), pad_edge=False)
-    table.add_column("nats per character", style="bold")
-    for split in splits:
-        table.add_column(split, justify="right")
-        table.add_column("bits", justify="right", style="dim")
-    for name in result["baselines"].get(splits[0], {}):
-        _add_row(table, name, {split: result["baselines"][split][name] for split in splits}, splits)
-    last, best = result["last"], result["best"]
-    _add_row(table, f"this model, last (step {last['step']:,})", last, splits)
-    if best["step"] != last["step"]:
-        _add_row(table, f"this model, best (step {best['step']:,})", best, splits)
-    shared.print(table)
+    shared.print(figures_table(result, with_bits=shared.width >= _WIDTH_FOR_BITS))
     speed = f", {result['tokens_per_s']:,.0f} tokens/s" if result["tokens_per_s"] else ""
     shared.print(f"{result['stopped']} after {result['steps']:,} steps, {format_duration(result['training_s'])}{speed}")
     if result["stopped"] == "interrupted":
-        shared.print(f"go on:  recurra resume {folder}", markup=False, soft_wrap=True)
-    shared.print(f"write:  recurra generate {folder} --temperature 0.7", markup=False, soft_wrap=True)
+        shared.print(f"go on:  recurra resume {quoted(folder)}", markup=False, soft_wrap=True)
+    shared.print(f"write:  recurra generate {quoted(folder)} --temperature 0.7", markup=False, soft_wrap=True)
 
 
-def _add_row(table: Table, name: str, figures: Mapping[str, Mapping[str, float]], splits: list[str]) -> None:
-    cells = [
-        cell for split in splits for cell in (f"{figures[split]['loss']:.4f}", f"{figures[split]['bits_per_char']:.3f}")
-    ]
-    table.add_row(name, *cells)
+def figures_table(result: Mapping[str, Any], *, with_bits: bool) -> Table:
+    """Return the figures of a run beside its baselines; numbers are never cut, long names are wrapped."""
+    splits = list(result["baselines"]) or ["validation"]
+    table = Table(title=None, box=None, padding=(0, 2) if with_bits else (0, 1), pad_edge=False)
+    table.add_column("nats per character", style="bold", overflow="fold")
+    for split in splits:
+        table.add_column(split, justify="right", no_wrap=True, min_width=len(split))
+        if with_bits:
+            table.add_column("bits", justify="right", style="dim", no_wrap=True)
+    last, best = result["last"], result["best"]
+    rows = {
+        name: {split: result["baselines"][split][name] for split in splits}
+        for name in result["baselines"].get(splits[0], {})
+    }
+    rows[f"this model, last (step {last['step']:,})"] = last
+    if best["step"] != last["step"]:
+        rows[f"this model, best (step {best['step']:,})"] = best
+    for name, figures in rows.items():
+        cells = [_cells(figures[split], with_bits) for split in splits]
+        table.add_row(name, *(cell for pair in cells for cell in pair))
+    return table
+
+
+def _cells(figures: Mapping[str, float], with_bits: bool) -> list[str]:
+    loss = f"{figures['loss']:.4f}"
+    return [loss, f"{figures['bits_per_char']:.3f}"] if with_bits else [loss]
+
+
+def quoted(path: Path) -> str:
+    """Return a path as it is typed in a shell."""
+    return shlex.quote(str(path))

@@ -5,11 +5,17 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Annotated, Any
+
+import tyro
 
 from recurra.cli.parsing import parse
 from recurra.errors import ChoiceError, ConfigError
 from recurra.tasks import TASKS
 from recurra.tasks.text.config import SECTIONS, TextConfig
+from recurra.training.config import TrainingConfig
+
+_LENGTHS = ("max_steps", "num_epochs", "time_budget_s")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,7 +31,8 @@ class TrainTextOptions:
     """Configuration file to take options from; options given here win. `recurra config text` prints one."""
     overwrite: bool = False
     """Replace the run in the folder."""
-    options: TextConfig = dataclasses.field(default_factory=TextConfig)
+    # without a name of its own, the groups of the help text are called after the sections
+    options: Annotated[TextConfig, tyro.conf.arg(name="")] = dataclasses.field(default_factory=TextConfig)
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -49,8 +56,19 @@ def parse_text(arguments: Sequence[str]) -> TrainTextOptions:
         return parse(TrainTextOptions, "train text", arguments)
     if read_task_name(path) != "text":
         raise ConfigError(f"{path} is a configuration of the task {read_task_name(path)!r}, expected 'text'")
-    default = TrainTextOptions(options=TextConfig(**read_config(path, SECTIONS)))
+    config = TextConfig(**read_config(path, SECTIONS))
+    training = without_other_lengths(config.training, arguments)
+    default = TrainTextOptions(options=dataclasses.replace(config, training=training))
     return parse(TrainTextOptions, "train text", arguments, default)
+
+
+def without_other_lengths(training: TrainingConfig, arguments: Sequence[str]) -> TrainingConfig:
+    """Return a configuration without the length of training, where the command line gives it in another way."""
+    given = {argument.partition("=")[0].removeprefix("--").replace("-", "_") for argument in arguments}
+    if not given & set(_LENGTHS):
+        return training
+    others: dict[str, Any] = {name: None for name in _LENGTHS if name not in given}
+    return dataclasses.replace(training, **others)
 
 
 def config_path(arguments: Sequence[str]) -> Path | None:

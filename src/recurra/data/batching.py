@@ -115,7 +115,7 @@ class StreamBatches:
         _check_at_least_1("StreamBatches", batch_size=batch_size, bptt=bptt)
         if seed < 0:
             raise ArgumentError(f"StreamBatches expected seed to be at least 0, got {seed}")
-        needed = (batch_size + 1) * bptt
+        needed = self.num_chars_needed(batch_size, bptt)
         if stop - start < needed:
             raise _too_short(needed, stop - start, batch_size, bptt, num_chars)
         self.batch_size, self.bptt, self.seed = batch_size, bptt, seed
@@ -123,6 +123,11 @@ class StreamBatches:
         self._num_symbols = num_symbols
         # what the largest shift and the last target need is set aside, so all passes are equally long
         self._stream_length = (stop - start - bptt) // batch_size
+
+    @staticmethod
+    def num_chars_needed(batch_size: int, bptt: int) -> int:
+        """Return the length of the shortest part that gives one window of all streams, under any shift."""
+        return (batch_size + 1) * bptt
 
     @property
     def windows_per_epoch(self) -> int:

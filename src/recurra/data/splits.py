@@ -46,7 +46,7 @@ class Splits:
         _check_fractions(validation, test)
         num_validation, num_test = _sizes(num_chars, validation, test)
         if not _are_enough(num_chars, validation, test):
-            needed = _needed(validation, test)
+            needed = cls.num_chars_needed(validation, test)
             raise DataTooShortError(
                 f"Splits expected at least {needed} characters for validation={validation} and test={test}, "
                 f"got {num_chars}",
@@ -54,6 +54,23 @@ class Splits:
             )
         first, second = num_chars - num_validation - num_test, num_chars - num_test
         return cls((0, first), (first, second), (second, num_chars))
+
+    @staticmethod
+    def num_chars_needed(validation: float, test: float, num_train: int = _MIN_PART) -> int:
+        """Return the length of the shortest text that can be cut so.
+
+        Args:
+            validation: As for ``from_fractions``.
+            test: As for ``from_fractions``.
+            num_train: Characters that the training part must have, at least 2.
+        """
+        share = 1 - validation - test
+        smallest = min(part for part in (validation, test, share) if part > 0)
+        # what rounding can add to a part is less than one character, so nothing shorter is enough
+        needed = int(max((_MIN_PART - 1) / smallest, (num_train - 1) / share))
+        while not _are_enough(needed, validation, test, num_train):
+            needed += 1
+        return needed
 
 
 def _check_fractions(validation: float, test: float) -> None:
@@ -71,19 +88,10 @@ def _sizes(num_chars: int, validation: float, test: float) -> tuple[int, int]:
     return round(num_chars * validation), round(num_chars * test)
 
 
-def _are_enough(num_chars: int, validation: float, test: float) -> bool:
+def _are_enough(num_chars: int, validation: float, test: float, num_train: int = _MIN_PART) -> bool:
     num_validation, num_test = _sizes(num_chars, validation, test)
-    num_train = num_chars - num_validation - num_test
-    return min(num_train, num_validation) >= _MIN_PART and (test == 0 or num_test >= _MIN_PART)
-
-
-def _needed(validation: float, test: float) -> int:
-    """Find the shortest text that can be cut so; rounding keeps it within a few characters of the first guess."""
-    smallest = min(share for share in (validation, test, 1 - validation - test) if share > 0)
-    needed = int((_MIN_PART - 1) / smallest)
-    while not _are_enough(needed, validation, test):
-        needed += 1
-    return needed
+    rest = num_chars - num_validation - num_test
+    return rest >= num_train and num_validation >= _MIN_PART and (test == 0 or num_test >= _MIN_PART)
 
 
 __all__ = ["Range", "Splits"]

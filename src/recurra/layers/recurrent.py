@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import warnings
 from typing import Any
 
@@ -11,7 +12,7 @@ from torch.nn.utils.rnn import PackedSequence
 
 from recurra.cells import State, find_cell
 from recurra.cells.checks import check_flag, check_size
-from recurra.errors import ArgumentError, ChoiceError
+from recurra.errors import ArgumentError, ChoiceError, RecurraError, UnsupportedCellError
 from recurra.layers.stack import MERGE_MODES, Stack, run_layer
 from recurra.loop import Layout, check_engine, check_states, find_layout
 
@@ -43,7 +44,8 @@ class Recurrent(torch.nn.Module):
     Raises:
         ArgumentError: When a size, a bool or a probability is none.
         ChoiceError: When ``cell``, ``merge_mode`` or ``engine`` is unknown.
-        UnsupportedCellError: When the widths of a foreign cell cannot be known.
+        UnsupportedCellError: When the cell's class is not built or called as above, or the widths of a foreign cell
+            cannot be known.
 
     Example:
         >>> layer = Recurrent("gru", 3, 4, num_layers=2, bidirectional=True)
@@ -98,9 +100,9 @@ class Recurrent(torch.nn.Module):
         width = self.input_size
         for layer in range(self.num_layers):
             for suffix in self._suffixes():
-                cell = cell_class(width, self.hidden_size, **options)
+                cell = _build_cell(cell_class, width, self.hidden_size, options)
                 self.add_module(f"cell_l{layer}{suffix}", cell)
-            layout = find_layout(cell, width)
+            layout = _layout_of(cell, width)
             is_doubled = self.bidirectional and self.merge_mode == "concat"
             width = layout.output_size * (2 if is_doubled else 1)
         self.output_size = width
@@ -219,3 +221,40 @@ def _check_dropout(dropout: float, num_layers: int) -> float:
             stacklevel=3,
         )
     return float(dropout)
+
+
+def _build_cell(
+    cell_class: type[torch.nn.Module], input_size: int, hidden_size: int, options: dict[str, Any]
+) -> torch.nn.Module:
+    try:
+        return cell_class(input_size, hidden_size, **options)
+    except RecurraError:
+        raise
+    except TypeError as error:
+        arguments = ", ".join(("input_size", "hidden_size", *(f"{name}=..." for name in options)))
+        raise UnsupportedCellError(
+            f"Recurrent expected {cell_class.__name__} to be a cell that is built from ({arguments}), got: {error}"
+        ) from error
+
+
+def _layout_of(cell: torch.nn.Module, input_size: int) -> Layout:
+    """Return the widths of a cell's output and states, once it is sure that it can be called as a cell."""
+    name = type(cell).__name__
+    try:
+        inspect.signature(cell.forward).bind(None, None)
+    except TypeError as error:
+        raise UnsupportedCellError(
+            f"Recurrent expected {name} to be a cell that is called with (x, state), got: {error}",
+            hint="a cell's forward takes the input of one step and the state before it, and returns the new state",
+        ) from error
+    try:
+        return find_layout(cell, input_size)
+    except (AttributeError, TypeError) as error:
+        if isinstance(error, RecurraError):
+            raise
+        # what a call returned has no widths: it is neither a tensor nor a tuple of tensors
+        raise UnsupportedCellError(
+            f"Recurrent expected {name} to be a cell that returns its new state, a tensor or a tuple of tensors, "
+            f"got something else from one call ({error})",
+            hint="layers over whole sequences, such as torch.nn.LSTM, are no cells; torch.nn.LSTMCell is one",
+        ) from error

@@ -15,7 +15,7 @@ TASKS = ("text",)
 """Names of the tasks; the package ``recurra.tasks.NAME`` holds one, with ``open_run`` and ``resume_task``."""
 
 
-def load(run: str | Path, *, checkpoint: str = "best") -> TextRun:
+def load(run: str | Path, *, checkpoint: str | int = "best") -> TextRun:
     """Load a trained run for use.
 
     Args:

@@ -42,7 +42,7 @@ class TrainingConfig:
     """Fixes initial weights, dropout, window borders and samples. From 0 to 2**63 - 1."""
     optimizer: Literal["sgd", "rmsprop", "adam", "adamw"] = "adamw"
     """How weights follow gradients."""
-    lr: float = 0.004
+    lr: float = 0.01
     """Peak learning rate. Above 0."""
     momentum: float = 0.9
     """Momentum of SGD and RMSProp, in [0, 1)."""
@@ -50,12 +50,12 @@ class TrainingConfig:
     """Decay of Adam's mean of gradients, in [0, 1)."""
     beta2: float = 0.99
     """Decay of Adam's (or RMSProp's) mean of squared gradients, in [0, 1)."""
-    weight_decay: float = 0.01
+    weight_decay: float = 0.1
     """Shrinks matrices, not biases; decoupled in AdamW, added to the gradient elsewhere. At least 0."""
     schedule: Literal["constant", "cosine", "step", "plateau"] = "cosine"
     """How the learning rate moves after warm-up: stays; falls to final_lr_fraction along a cosine; is multiplied by
     decay_factor every decay_every steps; is multiplied by decay_factor when a validation brought no improvement."""
-    warmup_steps: int = 20
+    warmup_steps: int = 50
     """Steps over which the learning rate rises linearly from 0. At least 0."""
     final_lr_fraction: float = 0.02
     """Where the cosine ends, as a fraction of lr, in [0, 1]."""

@@ -8,6 +8,7 @@ from torch.nn import functional
 import recurra
 from recurra.errors import ArgumentError, RunError, VocabularyError
 from recurra.tasks.text.run import stream
+from recurra.tasks.text.saved_state import weights_fingerprint
 
 
 @pytest.fixture(scope="module")
@@ -100,6 +101,98 @@ def test_a_text_saved_and_gone_on_with_equals_one_written_at_once(run, tmp_path,
     second.load(tmp_path / "state", keep_seed=False)
 
     assert beginning + take(second, 35) == expected
+
+
+def test_a_state_knows_which_weights_wrote_it(run, tmp_path, run_folder):
+    writer = run.writer(seed=1)
+    writer.save(tmp_path / "state")
+    same, other = recurra.load(run_folder), recurra.load(run_folder)
+    with torch.no_grad():
+        other.model.decoder.bias[1] += 1e-6
+
+    assert same.writer().load(tmp_path / "state", keep_seed=False)
+    assert not other.writer().load(tmp_path / "state", keep_seed=False)
+
+
+def test_fingerprints_see_names_types_shapes_and_every_bit():
+    def model(**tensors):
+        made = torch.nn.Module()
+        for name, tensor in tensors.items():
+            made.register_buffer(name, tensor)
+        return made
+
+    a = torch.arange(6.0)
+    models = [
+        model(a=a),
+        model(b=a),
+        model(a=a.reshape(2, 3)),
+        model(a=a.double()),
+        model(a=a.bfloat16()),
+        model(a=torch.tensor(3.0)),
+        model(a=torch.cat((a[:5], torch.nextafter(a[5:], a[:1])))),
+    ]
+
+    assert len({weights_fingerprint(each) for each in models}) == len(models)
+    assert weights_fingerprint(model(a=a)) == weights_fingerprint(model(a=torch.arange(12.0)[:6].clone()))
+
+
+def test_a_prime_is_read_once_for_all_texts_and_the_texts_still_differ(run, monkeypatch):
+    widths = []
+    forward = type(run.model).forward
+
+    def watched(self, tokens, state=None):
+        widths.append(tokens.shape)
+        return forward(self, tokens, state)
+
+    monkeypatch.setattr(type(run.model), "forward", watched)
+    texts = run.generate_many(5, "The cat", length=30, temperature=2.0, seed=1)
+
+    assert widths[0] == (7, 1)
+    assert set(widths[1:]) == {(1, 5)}
+    assert len(set(texts)) > 1
+    one = run.generate("The cat", length=30, temperature=0)
+    assert run.generate_many(3, "The cat", length=30, temperature=0) == [one] * 3
+
+
+def test_reading_after_writing_goes_on_from_each_text(run):
+    writer = run.writer(temperature=2.0, seed=1, num_samples=3)
+    writer.read("The ")
+    list(writer.write(5))
+
+    writer.read("cat")
+
+    assert [len(symbols) for symbols in writer.write(2)] == [3, 3]
+
+
+@pytest.mark.parametrize("seed", [-1, 2**63, 1.5, True, "1"])
+def test_seeds_out_of_range_are_refused(run, seed):
+    with pytest.raises(ArgumentError, match=r"generate expected seed to be an integer in \[0, 2\*\*63\), got"):
+        run.generate(seed=seed)
+
+
+def test_the_largest_seed_is_a_seed(run):
+    assert run.generate(seed=2**63 - 1, length=5) == run.generate(seed=2**63 - 1, length=5)
+
+
+def test_a_stream_ends_in_good_order_when_asked(run):
+    free = run.generate("The ", length=40, temperature=0)
+    asked = iter([False] * 9 + [True])
+
+    def written(stop):
+        writer = run.writer(temperature=0)
+        writer.read("The ")
+        return "".join(pieces[0] for pieces in stream(writer, 40, stop, is_over=lambda: next(asked)))
+
+    assert written(None) == free[:10]
+    asked = iter([False] * 9 + [True])
+    # what was held back, as it might have been the stop string, is shown
+    assert written(free[8:10] + "Q") == free[:10]
+
+
+def test_short_texts_are_not_looked_for(run, monkeypatch):
+    monkeypatch.setattr(run, "data", lambda: pytest.fail("the training text was opened"))
+
+    assert run.copied_share(["short", ""]) is None
 
 
 def test_one_saved_state_forks_into_several_texts(run, tmp_path):
@@ -226,9 +319,9 @@ def test_a_stream_can_be_left_at_any_moment(run):
 
 
 def test_loading_takes_best_last_or_a_step(run_folder):
-    steps = [recurra.load(run_folder, checkpoint=which).step for which in ("last", "150")]
+    steps = [recurra.load(run_folder, checkpoint=which).step for which in ("last", "150", 150)]
 
-    assert steps == [150, 150]
+    assert steps == [150, 150, 150]
     with pytest.raises(RunError, match="no checkpoint '7'"):
         recurra.load(run_folder, checkpoint="7")
 

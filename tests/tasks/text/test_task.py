@@ -1,14 +1,19 @@
 import json
 import math
+import random
+import re
+import shutil
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
 
 import recurra
-from recurra.errors import ConfigError, DataError, DataTooShortError
+from recurra.errors import ConfigError, DataError, DataTooShortError, RunError
 from recurra.tasks.text import DataConfig, ModelConfig, TextConfig, TextTask, resume_task
 from recurra.tasks.text.summary import advice
-from recurra.tasks.text.words import known_word_share, words
+from recurra.tasks.text.words import distinct_words, known_word_share, words
 from recurra.training import TrainingConfig, train
 
 
@@ -70,8 +75,6 @@ def test_without_a_test_part_there_are_no_test_figures(text_file, tmp_path):
 
 @pytest.mark.parametrize("cell", ["gru", "elman", "elman-relu", "torch.nn:GRUCell"])
 def test_any_cell_trains(text_file, tmp_path, config_of, cell):
-    from dataclasses import replace
-
     config = config_of(text_file, max_steps=30)
     model = replace(config.model, cell=cell, num_layers=1)
     result = train(TextTask.from_config(replace(config, model=model)), config.training, run=tmp_path / "run")
@@ -97,6 +100,29 @@ def test_words_are_runs_of_letters():
     assert math.isnan(known_word_share("12 ...", frozenset("ab")))
 
 
+def test_distinct_words_do_not_depend_on_where_a_text_is_cut():
+    text = "Don't stop, O\u2019Neill: the caf\u00e9s' 3rd caf\u00e9_x, \u5b57\u5b57 end" * 3
+    drawn, num_checked = random.Random(0), 0
+
+    for _ in range(50):
+        cuts = sorted(drawn.sample(range(len(text)), drawn.randint(0, 4)))
+        pieces = [text[begin:end] for begin, end in zip([0, *cuts], [*cuts, len(text)], strict=True)]
+        # a piece that is all letters may be the middle of a word without end, and is not waited with
+        if all(re.search(r"[ ,:]", piece) for piece in pieces[:-1]):
+            num_checked += 1
+            assert distinct_words(pieces) == frozenset(words(text)), pieces
+    assert num_checked > 10
+
+
+def test_known_words_are_those_of_the_whole_training_part_however_it_is_read(text_file, config_of, monkeypatch):
+    from recurra.tasks.text import task as module
+
+    monkeypatch.setattr(module, "_CHARS_AT_ONCE", 37)
+    task = TextTask.from_config(config_of(text_file))
+
+    assert task.known_words == {"the", "cat", "dog", "cow", "sat", "on", "mat", "log", "hill"}
+
+
 def test_advice_compares_parameters_with_characters():
     assert "large for this text" in advice(1_000_000, 10_000)
     assert "small for this text" in advice(10_000, 1_000_000)
@@ -117,8 +143,6 @@ def test_summary_tells_sizes(text_file, config_of):
 
 
 def test_starting_from_a_run_takes_its_weights(run_folder, text_file, config_of):
-    from dataclasses import replace
-
     config = config_of(text_file)
     task = TextTask.from_config(replace(config, model=replace(config.model, init_from=str(run_folder))))
 
@@ -128,8 +152,6 @@ def test_starting_from_a_run_takes_its_weights(run_folder, text_file, config_of)
 
 
 def test_with_another_vocabulary_symbols_are_matched_by_name_and_reported(run_folder, tmp_path, config_of):
-    from dataclasses import replace
-
     path = tmp_path / "other.txt"
     path.write_text("Zebras sat on the \u00dc hill.\n" * 60, encoding="utf-8")
     config = config_of(path)
@@ -146,8 +168,6 @@ def test_with_another_vocabulary_symbols_are_matched_by_name_and_reported(run_fo
 
 
 def test_weights_of_another_size_are_refused(run_folder, text_file, config_of):
-    from dataclasses import replace
-
     config = config_of(text_file)
     model = replace(config.model, init_from=str(run_folder), hidden_size=16)
 
@@ -155,7 +175,146 @@ def test_weights_of_another_size_are_refused(run_folder, text_file, config_of):
         TextTask.from_config(replace(config, model=model))
 
 
+def test_the_origin_is_kept_as_an_absolute_path(run_folder, text_file, config_of, monkeypatch):
+    monkeypatch.chdir(run_folder.parent)
+    config = config_of(text_file)
+
+    task = TextTask.from_config(replace(config, model=replace(config.model, init_from=run_folder.name)))
+
+    assert task.config_sections()["model"].init_from == str(run_folder)
+    assert list(task.config_sections()) == ["data", "model", "sampling"]
+
+
+# ---------------------------------------------------------------------- capped validation
+
+
+def test_validations_read_at_most_so_many_characters(text_file, config_of):
+    config = config_of(text_file)
+    whole = TextTask.from_config(config)
+    task = TextTask.from_config(replace(config, data=replace(config.data, max_validation_chars=40)))
+    start, _ = task.data.splits.validation
+    model = task.build_model().eval()
+
+    (inputs,) = [batch.inputs for batch in task.batches("validation", 0)][:1]
+    num_targets = sum(int((batch.targets >= 0).sum()) for batch in task.batches("validation", 0))
+
+    assert num_targets == 39
+    assert task.num_batches("validation") == 3 < whole.num_batches("validation")
+    assert task.data.vocabulary.decode(inputs[:, 0].numpy()) == text_file.read_text()[start : start + 16]
+    assert task.baselines("validation")["unigram"] != whole.baselines("validation")["unigram"]
+    assert task.baselines("test") == whole.baselines("test")
+    assert task.num_batches("test") == whole.num_batches("test")
+    assert "each validation reads the first 40 characters of its part" in "\n".join(task.summary(model))
+    assert "each validation" not in "\n".join(whole.summary(model))
+
+
+# ---------------------------------------------------------------------- configurations
+
+
+def test_data_may_be_named_in_many_ways():
+    expected = ("a.txt",)
+
+    assert DataConfig(data="a.txt").data == expected
+    assert DataConfig(data=Path("a.txt")).data == expected
+    assert DataConfig(data=["a.txt"]).data == expected
+    assert DataConfig(data=(Path("a.txt"), "b.txt")).data == ("a.txt", "b.txt")
+
+
+@pytest.mark.parametrize("data", [3, None, {"a.txt"}, [3], b"a.txt", [Path("a"), None]])
+def test_data_that_are_no_paths_are_refused(data):
+    with pytest.raises(ConfigError, match="expected data to be a path, a name, or a sequence of these, got"):
+        DataConfig(data=data)
+
+
+def test_no_data_and_paths_of_bytes_are_refused():
+    class BytesPath:
+        def __fspath__(self):
+            return b"a.txt"
+
+    with pytest.raises(ConfigError, match="at least one file or data set, got none"):
+        DataConfig(data=())
+    with pytest.raises(ConfigError, match="expected data to hold paths of text and not of bytes"):
+        DataConfig(data=BytesPath())
+
+
+def test_closed_sets_and_ranges_are_checked():
+    with pytest.raises(ConfigError, match=r"expected input to be one of embedding, one-hot; got 'onehot'.*engine"):
+        ModelConfig(input="onehot", engine="fast")
+    with pytest.raises(ConfigError, match="expected max_validation_chars of at least 2, got 1"):
+        DataConfig(max_validation_chars=1)
+    assert DataConfig(max_validation_chars=None).max_validation_chars is None
+
+
 # ---------------------------------------------------------------------- going on
+
+
+def test_a_child_goes_on_when_the_run_it_started_from_is_gone(run_folder, tmp_path, text_file, config_of, monkeypatch):
+    shutil.copytree(run_folder, tmp_path / "origin")
+    monkeypatch.chdir(tmp_path)
+    config = config_of(text_file, max_steps=3)
+    child = replace(config, model=replace(config.model, init_from="origin"))
+    train(TextTask.from_config(child), config.training, run=tmp_path / "child")
+    expected = recurra.load(tmp_path / "child", checkpoint="last").model.state_dict()
+    shutil.rmtree(tmp_path / "origin")
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+
+    task, _, folder = resume_task(tmp_path / "child")
+    train(task, run=folder.path, resume=True)
+
+    found = recurra.load(tmp_path / "child", checkpoint=3).model.state_dict()
+    assert all(torch.equal(found[name], tensor) for name, tensor in expected.items())
+
+
+def test_a_child_that_has_no_checkpoint_yet_still_needs_its_origin(run_folder, tmp_path, text_file, config_of):
+    config = config_of(text_file, max_steps=3)
+    child = replace(config, model=replace(config.model, init_from=str(run_folder)))
+    train(TextTask.from_config(child), config.training, run=tmp_path / "child")
+    shutil.rmtree(tmp_path / "child" / "checkpoints")
+
+    task = resume_task(tmp_path / "child")[0]
+
+    assert task.config_sections()["model"].init_from == str(run_folder)
+
+
+def test_the_text_is_found_where_it_lay_when_the_run_began(tmp_path, config_of, monkeypatch):
+    home, elsewhere = tmp_path / "home", tmp_path / "elsewhere"
+    for folder, text in ((home, "abcd " * 300), (elsewhere, "abce " * 300)):
+        folder.mkdir()
+        (folder / "text.txt").write_text(text)
+    monkeypatch.chdir(home)
+    config = config_of("text.txt", max_steps=2)
+    train(TextTask.from_config(config), config.training, run=tmp_path / "run")
+    monkeypatch.setenv("RECURRA_CACHE", str(tmp_path / "empty-cache"))
+
+    # a file of the same name lies here, but it is another one
+    monkeypatch.chdir(elsewhere)
+    assert resume_task(tmp_path / "run")[0].data.num_chars == 1500
+
+    # the recorded one is gone, and the configuration leads to the same text
+    shutil.move(home / "text.txt", elsewhere / "text.txt")
+    monkeypatch.setenv("RECURRA_CACHE", str(tmp_path / "another-cache"))
+    assert resume_task(tmp_path / "run")[0].data.num_chars == 1500
+
+    (elsewhere / "text.txt").unlink()
+    monkeypatch.setenv("RECURRA_CACHE", str(tmp_path / "third-cache"))
+    with pytest.raises(DataError, match="there is no file"):
+        resume_task(tmp_path / "run")
+
+    (home / "text.txt").write_text("abcf " * 300)
+    with pytest.raises(DataError, match="has changed since the run began"):
+        resume_task(tmp_path / "run")
+
+
+@pytest.mark.parametrize(
+    "content", ["", "{}", '{"fingerprint": "abc", "sources": []}', '{"fingerprint": 3, "sources": 4}']
+)
+def test_a_damaged_description_of_the_data_is_reported(run_folder, tmp_path, content):
+    shutil.copytree(run_folder, tmp_path / "run")
+    (tmp_path / "run" / "data.json").write_text(content)
+
+    with pytest.raises(RunError, match=r"data\.json is missing or damaged"):
+        resume_task(tmp_path / "run")
 
 
 def test_a_run_goes_on_when_its_source_is_gone(tmp_path, config_of):
@@ -191,7 +350,7 @@ def test_too_short_a_text_says_how_long_it_must_be(tmp_path, config_of):
     path = tmp_path / "short.txt"
     path.write_text("ab" * 40)
 
-    with pytest.raises(DataTooShortError, match=r"at least 80 characters for batch_size=4 and bptt=16"):
+    with pytest.raises(DataTooShortError, match=r"at least 88 characters for .*batch_size=4 and bptt=16, got 80"):
         TextTask.from_config(config_of(path))
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 from recurra.errors import ConfigError
-from recurra.training.config import TrainingConfig
+from recurra.training.config import TrainingConfig, literal_faults
 
 
 @dataclass(frozen=True)
@@ -14,19 +16,23 @@ class DataConfig:
     """Which text, how it is split, and how it is cut into batches."""
 
     data: tuple[str, ...] = ("builtin:python-manual",)
-    """Text files (UTF-8; .gz and .xz too), read one after the other, or names of data sets: builtin:python-manual is in
-    every CPython; tinyshakespeare and grimm are looked up in the folder that RECURRA_DATA names."""
+    """Text files (UTF-8; .gz and .xz too), read one after the other, or names of data sets.
+    Of these, builtin:python-manual is in every CPython; tinyshakespeare and grimm lie in the folder RECURRA_DATA."""
     validation_fraction: float = 0.05
     """Share of the characters, from the end but before the test part, to validate on. In (0, 1)."""
     test_fraction: float = 0.05
     """Share of the characters, at the very end, to test on. In [0, 1)."""
-    batch_size: int = 32
+    batch_size: int = 16
     """Parallel streams that the training part is cut into. At least 1."""
     bptt: int = 64
     """Time steps of a window of truncated backpropagation through time; the state is carried on. At least 1."""
+    max_validation_chars: int | None = 500_000
+    """Characters of the validation part, from its start, to read in each validation; unset reads all. At least 2.
+    The figures of result.json are over the same characters; `recurra evaluate` reads the whole part."""
 
     def __post_init__(self) -> None:
-        faults = []
+        object.__setattr__(self, "data", _names(self.data))
+        faults = literal_faults(self)
         if not self.data:
             faults.append("expected data to name at least one file or data set, got none")
         if not 0 < self.validation_fraction < 1:
@@ -38,8 +44,22 @@ class DataConfig:
         faults += [
             f"expected {n} of at least 1, got {v}" for n in ("batch_size", "bptt") if (v := getattr(self, n)) < 1
         ]
+        if self.max_validation_chars is not None and self.max_validation_chars < 2:
+            faults.append(f"expected max_validation_chars of at least 2, got {self.max_validation_chars}")
         if faults:
             raise ConfigError(faults)
+
+
+def _names(data: Any) -> tuple[str, ...]:
+    """Return files and names of data sets as strings."""
+    items = (data,) if isinstance(data, str | os.PathLike) else data
+    is_sequence = isinstance(items, Sequence) and not isinstance(items, bytes | bytearray)
+    if not is_sequence or not all(isinstance(item, str | os.PathLike) for item in items):
+        raise ConfigError(f"expected data to be a path, a name, or a sequence of these, got {data!r}")
+    names = tuple(map(os.fspath, items))
+    if any(isinstance(name, bytes) for name in names):
+        raise ConfigError(f"expected data to hold paths of text and not of bytes, got {data!r}")
+    return names
 
 
 @dataclass(frozen=True)
@@ -48,34 +68,35 @@ class ModelConfig:
 
     cell: str = "lstm"
     """Recurrent cell by its registered name (lstm, gru, elman, ...), or module:Class for your own."""
-    hidden_size: int = 256
+    hidden_size: int = 192
     """Units a layer. At least 1."""
     num_layers: int = 2
     """Recurrent layers. At least 1."""
     input: Literal["embedding", "one-hot"] = "embedding"
     """How a symbol becomes a vector."""
     embedding_size: int | None = None
-    """Width of the embedding; unset means hidden_size. At least 1."""
+    """Width of the embedding; unset means 64, or hidden_size if that is less or weights are tied. At least 1."""
     input_dropout: float = 0.0
     """Probability that a component of the embedding is dropped, in [0, 1)."""
     dropout: float = 0.1
     """Probability that an output of a layer is dropped on its way to the next layer, in [0, 1)."""
-    output_dropout: float = 0.0
+    output_dropout: float = 0.1
     """Probability that an output of the last layer is dropped, in [0, 1)."""
     tie_weights: bool = False
     """Use the embedding as output matrix too; needs an embedding as wide as the layers' output."""
     learn_initial_state: bool = False
     """Learn the state before the first symbol; otherwise it is zero."""
     init: str = "orthogonal"
-    """Initial weights of the cells: orthogonal (Xavier input, orthogonal recurrent, forget bias 1), torch, or another
-    initialiser of torch.nn.init by name; each gate's matrix by itself. Cells from elsewhere initialise themselves."""
+    """Initial weights of the cells, gate by gate: orthogonal, torch, or another initialiser of torch.nn.init by name.
+    With orthogonal, input matrices are Xavier uniform, recurrent ones orthogonal, and the forget bias is 1.
+    Cells from elsewhere initialise themselves."""
     engine: Literal["auto", "eager", "torch"] = "auto"
     """What runs the recurrence: torch's kernels where the cell is torch's, else a plain loop (auto); or either."""
     init_from: str | None = None
     """Run to take the first weights from; symbols are matched by name. This starts a new run, it resumes none."""
 
     def __post_init__(self) -> None:
-        faults = []
+        faults = literal_faults(self)
         for name in ("hidden_size", "num_layers", "embedding_size"):
             value = getattr(self, name)
             if value is not None and value < 1:
@@ -99,7 +120,8 @@ class SamplingConfig:
     """What samples begin with; nothing means a new line."""
 
     def __post_init__(self) -> None:
-        faults = [
+        faults = literal_faults(self)
+        faults += [
             f"expected temperatures of at least 0, got {t}" for t in self.temperatures if not 0 <= t < float("inf")
         ]
         if self.sample_length < 1:
@@ -114,14 +136,14 @@ class TextConfig:
 
     data: DataConfig = field(default_factory=DataConfig)
     model: ModelConfig = field(default_factory=ModelConfig)
-    training: TrainingConfig = field(default_factory=TrainingConfig)
     sampling: SamplingConfig = field(default_factory=SamplingConfig)
+    training: TrainingConfig = field(default_factory=TrainingConfig)
 
 
 SECTIONS: dict[str, type] = {
     "data": DataConfig,
     "model": ModelConfig,
-    "training": TrainingConfig,
     "sampling": SamplingConfig,
+    "training": TrainingConfig,
 }
 """Sections of ``config.toml``, in its order."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -22,7 +23,7 @@ from recurra.data import (
     open_corpus,
     resolve,
 )
-from recurra.errors import DataError, RunError
+from recurra.errors import DataError, DataNotFoundError, DataTooShortError, RunError
 from recurra.tasks.text.config import DataConfig
 from recurra.training.files import write_json
 from recurra.training.run_folder import RunFolder
@@ -64,6 +65,7 @@ class TextData:
 
     @classmethod
     def _of_corpus(cls, corpus: Corpus, config: DataConfig) -> TextData:
+        _check_length(corpus.num_chars, config)
         splits = Splits.from_fractions(corpus.num_chars, config.validation_fraction, config.test_fraction)
         vocabulary = corpus.vocabulary(splits.train[1])
         if len(vocabulary) < 3:  # the unknown symbol is one of them
@@ -94,23 +96,22 @@ class TextData:
 
     @classmethod
     def of_run(cls, folder: RunFolder, config: DataConfig) -> TextData:
-        """Open the text of a run: from the cache, or again from its sources.
+        """Open the text of a run.
+
+        It is looked for in the cache, then in the files that it was read from when the run began, then wherever the
+        run's configuration leads now.
 
         Raises:
             DataError: When it is gone or has changed since the run began.
         """
         path = folder.path / "data.json"
         try:
-            stored = json.loads(path.read_text(encoding="utf-8"))["fingerprint"]
-        except (OSError, ValueError, KeyError) as error:
-            raise RunError(f"{path} is missing or damaged: {error}") from error
-        corpus = open_cached(stored) or open_corpus(resolve(config.data).paths)
-        if corpus.fingerprint != stored:
-            raise DataError(
-                f"the text of {', '.join(config.data)} has changed since the run began",
-                hint="put the old text back, or start a new run from these weights with --init-from",
-            )
-        return cls._of_corpus(corpus, config)
+            stored = json.loads(path.read_text(encoding="utf-8"))
+            recorded = [Path(source["path"]) for source in stored["sources"]]
+            cached = open_cached(stored["fingerprint"])
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise RunError(f"{path} is missing or damaged: {error!r}") from error
+        return cls._of_corpus(cached or _reopen(stored["fingerprint"], recorded, config), config)
 
     def save(self, folder: Path) -> None:
         """Write ``vocab.json`` and ``data.json``."""
@@ -150,9 +151,12 @@ class TextData:
             num_chars=self.num_chars,
         )
 
-    def evaluation_batches(self, part: Part, bptt: int, reset_every: int | None = None) -> Iterator[TextBatch]:
-        """Yield batches that hold every target of a part once."""
+    def evaluation_batches(
+        self, part: Part, bptt: int, reset_every: int | None = None, max_chars: int | None = None
+    ) -> Iterator[TextBatch]:
+        """Yield batches that hold every target of a part once, or of its first ``max_chars`` characters."""
         start, stop = self.range(part)
+        stop = stop if max_chars is None else min(stop, start + max_chars)
         streams = min(max((stop - start) // _CHARS_PER_STREAM, 1), _MAX_STREAMS)
         return iter_evaluation(
             self.read_ids,
@@ -163,3 +167,39 @@ class TextData:
             bptt=bptt,
             reset_every=reset_every,
         )
+
+
+def _check_length(num_chars: int, config: DataConfig) -> None:
+    """Raise when a text is too short for its parts or its batches: one message for both."""
+    num_train = StreamBatches.num_chars_needed(config.batch_size, config.bptt)
+    needed = Splits.num_chars_needed(config.validation_fraction, config.test_fraction, num_train)
+    if num_chars < needed:
+        raise DataTooShortError(
+            f"expected a text of at least {needed} characters for validation_fraction={config.validation_fraction}, "
+            f"test_fraction={config.test_fraction}, batch_size={config.batch_size} and bptt={config.bptt}, "
+            f"got {num_chars}",
+            hint="use more text, a smaller batch_size or bptt, or other fractions",
+        )
+
+
+def _reopen(fingerprint: str, recorded: Sequence[Path], config: DataConfig) -> Corpus:
+    """Read a text again, from the recorded files or from those that the configuration names."""
+    has_changed = False
+    # whatever is wrong with the recorded files, the configuration may still lead to the text
+    with suppress(DataError):
+        corpus = open_corpus(recorded)
+        if corpus.fingerprint == fingerprint:
+            return corpus
+        has_changed = True
+    try:
+        corpus = open_corpus(resolve(config.data).paths)
+    except DataNotFoundError:
+        if not has_changed:
+            raise
+    else:
+        if corpus.fingerprint == fingerprint:
+            return corpus
+    raise DataError(
+        f"the text of {', '.join(config.data)} has changed since the run began",
+        hint="put the old text back, or start a new run from these weights with --init-from",
+    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ import torch
 from recurra.cells import Cell, find_cell
 from recurra.data import Vocabulary, copied_share
 from recurra.decoding import SamplingPolicy, StopString
-from recurra.errors import ArgumentError, CheckpointError
+from recurra.errors import ArgumentError, CheckpointError, RunError
 from recurra.models import LanguageModel
 from recurra.tasks.text.config import SECTIONS, ModelConfig, TextConfig
 from recurra.tasks.text.data import TextData
@@ -23,6 +23,7 @@ from recurra.training.run_folder import RunFolder
 
 PIECE = 20
 """Characters of the pieces that ``copied_share`` looks for."""
+_EMBEDDING_SIZE = 64
 
 
 class TextRun:
@@ -130,11 +131,18 @@ class TextRun:
 
         Raises:
             DataError: When the data are gone or have changed.
+            RunError: When the run has no such part.
         """
         if reset_every is not None and reset_every < 1:
             raise ArgumentError(f"evaluate expected reset_every of at least 1, got {reset_every}")
-        data = TextData.of_files(files, self.vocabulary) if files else self.data()
-        return evaluate_text(self.model, data, "all" if files else split, reset_every=reset_every)
+        if files:
+            data = TextData.of_files(files, self.vocabulary)
+            return evaluate_text(self.model, data, "all", reset_every=reset_every)
+        data = self.data()
+        start, stop = data.range(split)
+        if start == stop:
+            raise RunError(f"the run has no {split} part ({split}_fraction = 0)")
+        return evaluate_text(self.model, data, split, reset_every=reset_every)
 
     def copied_share(self, texts: Sequence[str]) -> float | None:
         """Return the share of 20-character pieces of some texts that stand in the training text; None if too short.
@@ -142,6 +150,9 @@ class TextRun:
         Raises:
             DataError: When the data are gone or have changed.
         """
+        texts = [text for text in texts if len(text) >= PIECE]
+        if not texts:
+            return None  # opening the training text may mean to read all of it
         data = self.data()
         start, stop = data.splits.train
         weighted = []
@@ -161,37 +172,49 @@ class TextRun:
         return TextData.of_run(self.folder, self.config.data)
 
 
-def stream(writer: Writer, length: int | None, stop: str | None = None) -> Iterator[list[str]]:
+def stream(
+    writer: Writer, length: int | None, stop: str | None = None, is_over: Callable[[], bool] = lambda: False
+) -> Iterator[list[str]]:
     """Return what can be shown of every text, piece by piece, until all are long enough or have met the stop string.
+
+    Args:
+        writer: Writes.
+        length: Symbols a text, at most; None means without end.
+        stop: End before this string.
+        is_over: Asked after each symbol; ends all texts in good order when it says so.
 
     Raises:
         ArgumentError: When the length is negative or the stop string empty.
     """
     if length is not None and length < 0:
         raise ArgumentError(f"generate expected a length of at least 0, got {length}")
-    if stop is None:
-        return writer.write(length)
-    return _until(writer, length, [StopString(stop) for _ in range(writer.num_samples)])
+    filters = [] if stop is None else [StopString(stop) for _ in range(writer.num_samples)]
+    return _until(writer, length, filters, is_over)
 
 
-def _until(writer: Writer, length: int | None, filters: list[StopString]) -> Iterator[list[str]]:
+def _until(
+    writer: Writer, length: int | None, filters: list[StopString], is_over: Callable[[], bool]
+) -> Iterator[list[str]]:
     for symbols in writer.write(length):
-        yield [each.feed(symbol) for each, symbol in zip(filters, symbols, strict=True)]
-        if all(each.finished for each in filters):
-            return
-    yield [each.flush() for each in filters]
+        yield [each.feed(symbol) for each, symbol in zip(filters, symbols, strict=True)] if filters else symbols
+        if is_over() or (filters and all(each.finished for each in filters)):
+            break
+    if filters:
+        yield [each.flush() for each in filters]
 
 
 def build_model(config: ModelConfig, vocab_size: int) -> LanguageModel:
     """Return a new model as a configuration describes it."""
     is_own = issubclass(find_cell(config.cell), Cell)
+    # characters are few: what a wide embedding of them costs in the first layer's product buys nothing
+    width = config.hidden_size if config.tie_weights else min(config.hidden_size, _EMBEDDING_SIZE)
     return LanguageModel(
         vocab_size,
         cell=config.cell,
         hidden_size=config.hidden_size,
         num_layers=config.num_layers,
         input=config.input,
-        embedding_size=config.embedding_size,
+        embedding_size=config.embedding_size or width,
         input_dropout=config.input_dropout,
         dropout=config.dropout,
         output_dropout=config.output_dropout,
@@ -202,12 +225,12 @@ def build_model(config: ModelConfig, vocab_size: int) -> LanguageModel:
     )
 
 
-def open_run(run: str | Path, *, checkpoint: str = "best") -> TextRun:
+def open_run(run: str | Path, *, checkpoint: str | int = "best") -> TextRun:
     """Load a run of the text task; see ``recurra.load``."""
     folder = RunFolder.open(run)
     config = TextConfig(**read_config(folder.config, SECTIONS))
     vocabulary = Vocabulary.load(folder.path / "vocab.json")
-    loaded = folder.checkpoints.load(checkpoint)
+    loaded = folder.checkpoints.load(str(checkpoint), weights_only=True)
     with torch.random.fork_rng(devices=[]):
         model = build_model(config.model, len(vocabulary))
     load_weights(model, loaded.weights, loaded.path)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
-from dataclasses import dataclass
+import os
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import safetensors
 import safetensors.torch
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from recurra.data import Vocabulary
 from recurra.errors import RunError, VocabularyError
@@ -29,11 +31,37 @@ class SavedState:
         state: Recurrent state after the last symbol, batch on the second axis.
         logits: Of the next symbol. Shape (B, V).
         generator: State of the random generator that draws.
+        weights: Fingerprint of the weights that wrote it, see ``weights_fingerprint``.
     """
 
     state: Any
     logits: Tensor
     generator: Tensor
+    weights: str
+
+
+def weights_fingerprint(model: nn.Module) -> str:
+    """Return the SHA-256 of a model's state dict: of names, types, shapes and bytes."""
+    digest = hashlib.sha256()
+    for name, tensor in model.state_dict().items():
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+        digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()
+
+
+def check_state_target(path: str | Path) -> None:
+    """Check that a state can probably be written to a place, before anything is written in vain.
+
+    Raises:
+        RunError: When the place is a folder, or the folder around it is missing or cannot be written to.
+    """
+    target = Path(path)
+    if target.is_dir():
+        raise RunError(f"expected a file to save the state to, got the folder {path}", hint="name a file in it")
+    if not target.parent.is_dir():
+        raise RunError(f"the state cannot be written to {path}: there is no folder {target.parent}")
+    if not os.access(target.parent, os.W_OK | os.X_OK):
+        raise RunError(f"the state cannot be written to {path}: the folder {target.parent} cannot be written to")
 
 
 def save_state(path: str | Path, saved: SavedState, vocabulary: Vocabulary) -> None:
@@ -44,7 +72,12 @@ def save_state(path: str | Path, saved: SavedState, vocabulary: Vocabulary) -> N
     """
     tensors: dict[str, Tensor] = {}
     packed = pack({"state": saved.state, "logits": saved.logits, "generator": saved.generator}, tensors, "saved")
-    header = {"recurra_state": str(FORMAT), "vocabulary": vocabulary.fingerprint, "packed": json.dumps(packed)}
+    header = {
+        "recurra_state": str(FORMAT),
+        "vocabulary": vocabulary.fingerprint,
+        "weights": saved.weights,
+        "packed": json.dumps(packed),
+    }
     try:
         replace_file(Path(path), safetensors.torch.save(tensors, metadata=header))
     except OSError as error:
@@ -68,11 +101,11 @@ def load_state(path: str | Path, vocabulary: Vocabulary, model: LanguageModel, n
         raise RunError(f"the state file {path} cannot be read: {error.strerror or 'it is not there'}") from error
     except safetensors.SafetensorError as error:
         raise RunError(f"{path} is no state file: {error}", hint="--state-out writes one") from error
-    if header.get("recurra_state") != str(FORMAT):
+    if header.get("recurra_state") != str(FORMAT) or not header.keys() >= {"vocabulary", "weights", "packed"}:
         raise RunError(f"{path} is no state file of this version", hint="--state-out writes one")
     if header["vocabulary"] != vocabulary.fingerprint:
         raise VocabularyError(f"the state in {path} was written by a model with other symbols")
-    saved = SavedState(**unpack(json.loads(header["packed"]), tensors))
+    saved = SavedState(**unpack(json.loads(header["packed"]), tensors), weights=header["weights"])
     return _fitted(saved, path, model, num_samples)
 
 
@@ -91,11 +124,15 @@ def _fitted(saved: SavedState, path: str | Path, model: LanguageModel, num_sampl
         return saved
     if batch_size != 1:
         raise RunError(f"the state in {path} is of {batch_size} texts, {num_samples} were asked for")
-    state = saved.state
+    state, logits = repeated(saved.state, saved.logits, num_samples)
+    return replace(saved, state=state, logits=logits)
+
+
+def repeated(state: Any, logits: Tensor, num_samples: int) -> tuple[Any, Tensor]:
+    """Return state and logits of one text as those of several equal ones."""
     parts = state if isinstance(state, tuple) else (state,)
     copies = tuple(part.repeat_interleave(num_samples, dim=1) for part in parts)  # (L, B, width)
-    logits = saved.logits.repeat_interleave(num_samples, dim=0)
-    return SavedState(copies if isinstance(state, tuple) else copies[0], logits, saved.generator)
+    return copies if isinstance(state, tuple) else copies[0], logits.repeat_interleave(num_samples, dim=0)
 
 
 def _shapes(state: Any) -> list[list[int]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import nn
 
-from recurra.tasks.text.config import ModelConfig
+from recurra.tasks.text.config import DataConfig, ModelConfig
 from recurra.tasks.text.data import TextData
 
 _LARGE, _SMALL = 5.0, 0.2
@@ -12,13 +12,16 @@ _LARGE, _SMALL = 5.0, 0.2
 both should be of the same order of magnitude is from the notes of char-rnn (Karpathy 2015)."""
 
 
-def summary_lines(data: TextData, config: ModelConfig, model: nn.Module) -> list[str]:
+def summary_lines(data: TextData, data_config: DataConfig, config: ModelConfig, model: nn.Module) -> list[str]:
     """Return lines on data, model, and how they fit each other."""
     train, validation, test = (stop - start for start, stop in (data.range(p) for p in ("train", "validation", "test")))
     lines = [
         f"data: {data.num_chars:,} characters ({train:,} training, {validation:,} validation, {test:,} test), "
         f"{data.num_known} distinct in the training part"
     ]
+    limit = data_config.max_validation_chars
+    if limit is not None and limit < validation:
+        lines.append(f"each validation reads the first {limit:,} characters of its part (max_validation_chars)")
     num_parameters = sum(parameter.numel() for parameter in model.parameters())
     lines.append(
         f"model: {config.cell}, {config.num_layers} x {config.hidden_size} units, {num_parameters:,} parameters, "

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,8 +21,8 @@ from recurra.tasks.text.data import TextData
 from recurra.tasks.text.evaluating import predict, text_metrics
 from recurra.tasks.text.run import build_model, open_run
 from recurra.tasks.text.summary import summary_lines
-from recurra.tasks.text.words import known_word_share, words
-from recurra.tasks.text.writing import Writer, write_text
+from recurra.tasks.text.words import distinct_words, known_word_share
+from recurra.tasks.text.writing import Writer, unknown_line, write_text
 from recurra.training.config import TrainingConfig
 from recurra.training.config_file import read_config
 from recurra.training.metrics import LossMetric
@@ -28,6 +30,7 @@ from recurra.training.protocol import Split, StepResult
 from recurra.training.run_folder import RunFolder
 
 _MAX_CHARS_FOR_WORDS = 20_000_000
+_CHARS_AT_ONCE = 1 << 20
 
 
 class TextTask:
@@ -69,7 +72,11 @@ class TextTask:
             DataError: When the text cannot be used.
             ConfigError: When options do not fit each other.
         """
-        task = cls(TextData.of_config(config.data), config.data, config.model, config.sampling)
+        model = config.model
+        if model.init_from is not None:
+            # the run may be resumed from another folder
+            model = dataclasses.replace(model, init_from=os.path.abspath(os.path.expanduser(model.init_from)))
+        task = cls(TextData.of_config(config.data), config.data, model, config.sampling)
         with torch.random.fork_rng(devices=[]):
             task.build_model()
         return task
@@ -94,14 +101,17 @@ class TextTask:
         if split == "train":
             cursor = None if start is None else Cursor.from_json(start)
             return self._training_batches(seed).iter_batches(cursor)
-        return self.data.evaluation_batches(split, self.data_config.bptt)
+        return self.data.evaluation_batches(split, self.data_config.bptt, max_chars=self._max_chars(split))
+
+    def _max_chars(self, split: Split) -> int | None:
+        return self.data_config.max_validation_chars if split == "validation" else None
 
     def num_batches(self, split: Split) -> int:
         """Return the number of batches in one pass over a split; 0 when it is empty."""
         if split == "train":
             return self._training_batches(seed=0 if self._streams is None else self._streams.seed).windows_per_epoch
         start, stop = self.data.range(split)
-        return sum(1 for _ in self.data.evaluation_batches(split, self.data_config.bptt)) if stop > start else 0
+        return sum(1 for _ in self.batches(split, seed=0)) if stop > start else 0
 
     def build_model(self) -> LanguageModel:
         """Return a new model, with the weights of the run that ``init_from`` names where there is one."""
@@ -130,7 +140,7 @@ class TextTask:
             writer = Writer(model, self.data.vocabulary, policy, seed=seed)
             if self.sampling.sample_prime:
                 writer.read(self.sampling.sample_prime)
-            text = self.sampling.sample_prime + write_text(writer, self.sampling.sample_length)[0]
+            text = writer.visible(self.sampling.sample_prime) + write_text(writer, self.sampling.sample_length)[0]
             share = known_word_share(text, self.known_words)
             known = "no words" if share != share else f"{share:.0%} of its words are in the training text"
             samples.append(f"[temperature {temperature:g}: {known}]\n{text}")
@@ -143,17 +153,23 @@ class TextTask:
         """The distinct words of the training part, or of its first 20 million characters."""
         if self._known_words is None:
             start, stop = self.data.splits.train
-            ids = self.data.read_ids(start, min(stop, start + _MAX_CHARS_FOR_WORDS))
-            self._known_words = frozenset(words(self.data.vocabulary.decode(ids)))
+            stop = min(stop, start + _MAX_CHARS_FOR_WORDS)
+            ranges = ((begin, min(begin + _CHARS_AT_ONCE, stop)) for begin in range(start, stop, _CHARS_AT_ONCE))
+            decode = self.data.vocabulary.decode
+            self._known_words = distinct_words(decode(self.data.read_ids(*each)) for each in ranges)
         return self._known_words
 
     def summary(self, model: nn.Module) -> Sequence[str]:
         """Return what is worth knowing before training: sizes, and whether the model suits the data."""
-        return [*summary_lines(self.data, self.model_config, model), *self._origin]
+        lines = summary_lines(self.data, self.data_config, self.model_config, model)
+        unknown = self.data.vocabulary.unknown_in(self.sampling.sample_prime)
+        if unknown:
+            lines.append(f"sample_prime has {unknown_line(unknown)}")
+        return [*lines, *self._origin]
 
     def baselines(self, split: Split) -> Mapping[str, Mapping[str, float]]:
         """Return the figures of a unigram and a 5-gram model of the training part."""
-        return text_baselines(self.data, split)
+        return text_baselines(self.data, split, self._max_chars(split))
 
 
 def origin_lines(run: str, ours: Vocabulary, theirs: Vocabulary) -> list[str]:
@@ -176,6 +192,8 @@ def _shown(symbols: Sequence[str], most: int = 40) -> str:
 def resume_task(run: str | Path) -> tuple[TextTask, TrainingConfig, RunFolder]:
     """Return everything that going on with a run needs.
 
+    A run that has checkpoints needs the run that ``init_from`` names no more: its weights are its own by now.
+
     Raises:
         RunError: When the folder is no run.
         DataError: When the text is gone or has changed since the run began.
@@ -186,4 +204,7 @@ def resume_task(run: str | Path) -> tuple[TextTask, TrainingConfig, RunFolder]:
     stored = Vocabulary.load(folder.path / "vocab.json")
     if data.vocabulary != stored:
         raise DataError(f"the symbols of the training part are not those in {folder.path / 'vocab.json'}")
-    return TextTask(data, config.data, config.model, config.sampling), config.training, folder
+    model = config.model
+    if folder.checkpoints.names():
+        model = dataclasses.replace(model, init_from=None)
+    return TextTask(data, config.data, model, config.sampling), config.training, folder

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +11,9 @@ from torch import Tensor
 
 from recurra.data import Vocabulary
 from recurra.decoding import Generation, SamplingPolicy, generate_ids
+from recurra.errors import ArgumentError
 from recurra.models import LanguageModel
-from recurra.tasks.text.saved_state import SavedState, load_state, save_state
+from recurra.tasks.text.saved_state import SavedState, load_state, repeated, save_state, weights_fingerprint
 
 UNKNOWN_ID = 0
 DEFAULT_PRIME = "\n"
@@ -27,10 +28,13 @@ class Writer:
         vocabulary: Its symbols.
         policy: How symbols are drawn; the unknown symbol never is.
         num_samples: Texts in the batch.
-        seed: Fixes the draws. None draws a seed.
+        seed: Fixes the draws, from 0 and below 2**63. None draws a seed.
 
     Attributes:
         unknown: Symbols read so far that the vocabulary lacks, in order of appearance.
+
+    Raises:
+        ArgumentError: When the policy or the seed is out of range.
     """
 
     def __init__(
@@ -43,6 +47,8 @@ class Writer:
         seed: int | None = None,
     ) -> None:
         policy.check_vocab_size(len(vocabulary) - 1)
+        if seed is not None and (isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**63):
+            raise ArgumentError(f"generate expected seed to be an integer in [0, 2**63), got {seed!r}")
         self.model = model.eval()
         self.vocabulary = vocabulary
         self.policy = SamplingPolicy(
@@ -62,27 +68,41 @@ class Writer:
 
     @torch.no_grad()
     def read(self, text: str) -> None:
-        """Take in a text without writing anything."""
+        """Take in a text without writing anything.
+
+        As long as all texts are equal, one of them is read for all.
+        """
         self.unknown += [symbol for symbol in self.vocabulary.unknown_in(text) if symbol not in self.unknown]
         ids = torch.from_numpy(self.vocabulary.encode(text)).to(self._device)
         for begin in range(0, len(ids), _PRIME_CHUNK):
-            tokens = ids[begin : begin + _PRIME_CHUNK, None].expand(-1, self.num_samples)  # (T, B)
+            num_different = 1 if self._logits is None else len(self._logits)
+            tokens = ids[begin : begin + _PRIME_CHUNK, None].expand(-1, num_different)  # (T, B)
             logits, self._state = self.model(tokens, self._state)
             self._logits = logits[-1]
 
     def write(self, num_symbols: int | None) -> Iterator[list[str]]:
         """Yield the next symbol of every text, so many times, or for ever with None."""
-        if self._logits is None:
-            first = DEFAULT_PRIME if DEFAULT_PRIME in self.vocabulary.symbols else self.vocabulary.symbols[1]
-            self.read(first)
-        assert self._logits is not None
+        state, logits = self._start()
         generation: Generation[Any] = generate_ids(
-            self._step, self._logits, self._state, self.policy, num_steps=num_symbols, generator=self.generator
+            self._step, logits, state, self.policy, num_steps=num_symbols, generator=self.generator
         )
         symbols = self.vocabulary.symbols
         for ids, _ in generation:
             self._logits, self._state = generation.logits, generation.state
             yield [symbols[index] for index in ids.tolist()]
+
+    def _start(self) -> tuple[Any, Tensor]:
+        """Return the state of every text, (L, B, width), and its next logits, (B, V)."""
+        if self._logits is None:
+            self.read(DEFAULT_PRIME if DEFAULT_PRIME in self.vocabulary.symbols else self.vocabulary.symbols[1])
+        assert self._logits is not None
+        if len(self._logits) == self.num_samples:
+            return self._state, self._logits
+        return repeated(self._state, self._logits, self.num_samples)
+
+    def visible(self, text: str) -> str:
+        """Return a text as the model reads it: symbols that it does not know are replaced."""
+        return self.vocabulary.decode(self.vocabulary.encode(text))
 
     def _step(self, ids: Tensor, state: Any) -> tuple[Tensor, Any]:
         logits, state = self.model(ids.to(self._device)[None], state)  # (1, B, V)
@@ -90,17 +110,19 @@ class Writer:
 
     def save(self, path: str | Path) -> None:
         """Write everything that going on needs: state, next logits, and where the draws stand."""
-        if self._logits is None:
-            self.read(DEFAULT_PRIME)
-        assert self._logits is not None
-        save_state(path, SavedState(self._state, self._logits, self.generator.get_state()), self.vocabulary)
+        state, logits = self._start()
+        weights = weights_fingerprint(self.model)
+        save_state(path, SavedState(state, logits, self.generator.get_state(), weights), self.vocabulary)
 
-    def load(self, path: str | Path, *, keep_seed: bool) -> None:
+    def load(self, path: str | Path, *, keep_seed: bool) -> bool:
         """Go on from what ``save`` wrote.
 
         Args:
             path: The file.
             keep_seed: Go on with this writer's draws rather than with the saved ones: a fork.
+
+        Returns:
+            Whether the same weights wrote it. A state of other weights is taken all the same, but the text may show it.
 
         Raises:
             VocabularyError: When the file belongs to a model with other symbols.
@@ -110,6 +132,13 @@ class Writer:
         self._state, self._logits = saved.state, saved.logits
         if not keep_seed:
             self.generator.set_state(saved.generator)
+        return saved.weights == weights_fingerprint(self.model)
+
+
+def unknown_line(symbols: Sequence[str]) -> str:
+    """Say which symbols of a text a run does not know, and what becomes of them."""
+    shown = " ".join(map(repr, symbols))
+    return f"symbols that the run has never seen, read as unknown and shown as \ufffd: {shown}"
 
 
 def write_text(writer: Writer, num_symbols: int) -> list[str]:
