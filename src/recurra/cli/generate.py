@@ -140,19 +140,24 @@ def begin(writer: Writer, options: GenerateOptions, prime: str, stop: str | None
 
 def show(pieces: Iterable[list[str]], num_samples: int, prime: str) -> list[str]:
     """Print what is written: one text as it comes, several one after the other once they are complete."""
-    texts = ["" for _ in range(num_samples)]
+    from recurra.tasks.text.writing import joined
+
     if num_samples == 1:
         emit(prime)
-    for step in pieces:
-        texts = [text + piece for text, piece in zip(texts, step, strict=True)]
-        if num_samples == 1:
-            emit(step[0])
-    if num_samples == 1:
+        texts = joined(shown(pieces), num_samples)
         emit("\n")
-    else:
-        for number, text in enumerate(texts, start=1):
-            emit(f"--- {number} ---\n{prime}{text}\n")
+        return texts
+    texts = joined(pieces, num_samples)
+    for number, text in enumerate(texts, start=1):
+        emit(f"--- {number} ---\n{prime}{text}\n")
     return texts
+
+
+def shown(pieces: Iterable[list[str]]) -> Iterator[list[str]]:
+    """Pass pieces on, each printed as it comes."""
+    for piece in pieces:
+        emit(piece[0])
+        yield piece
 
 
 def emit(text: str) -> None:

@@ -53,8 +53,9 @@ class TrainingConfig:
     weight_decay: float = 0.1
     """Shrinks matrices, not biases; decoupled in AdamW, added to the gradient elsewhere. At least 0."""
     schedule: Literal["constant", "cosine", "step", "plateau"] = "cosine"
-    """How the learning rate moves after warm-up: stays; falls to final_lr_fraction along a cosine; is multiplied by
-    decay_factor every decay_every steps; is multiplied by decay_factor when a validation brought no improvement."""
+    """How the learning rate moves after warm-up: it stays, or falls to final_lr_fraction along a cosine.
+    "step" multiplies it with decay_factor every decay_every steps.
+    "plateau" does so whenever a validation brought no improvement."""
     warmup_steps: int = 50
     """Steps over which the learning rate rises linearly from 0. At least 0."""
     final_lr_fraction: float = 0.02

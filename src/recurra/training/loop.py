@@ -19,12 +19,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from recurra.errors import CheckpointError, ConfigError, RunExistsError
+from recurra.errors import CheckpointError, ConfigError, RunExistsError, TrainingDivergedError
 from recurra.training.budget import TimeBudget
 from recurra.training.callbacks import Callback
 from recurra.training.checkpoint import Checkpoint
 from recurra.training.config import TrainingConfig
-from recurra.training.divergence import check_step, diverged
+from recurra.training.divergence import diverged, is_sound
 from recurra.training.evaluation import evaluate, evaluating
 from recurra.training.interrupts import StopRequest
 from recurra.training.metrics import LossMetric, improves
@@ -201,10 +201,9 @@ class Trainer:
             self._after_step()
 
     def _open(self) -> None:
-        if not self.stop.requested:
-            self._validate()
-            if self.config.num_samples > 1:
-                self._sample()
+        self._validate()
+        if self.config.num_samples > 1:
+            self._sample()
         began = time.perf_counter()
         self._save()
         self._save_s = time.perf_counter() - began
@@ -227,7 +226,9 @@ class Trainer:
         loss = float(result.loss.detach())
         if progress.first_loss is None:
             progress.first_loss = loss
-        check_step(progress.step + 1, loss, grad_norm, progress.first_loss, self.config, self._kept())
+        if not is_sound(loss, grad_norm, progress.first_loss):
+            what = f"the loss of step {progress.step + 1} is {loss:.4g}, its gradient norm {grad_norm:.4g}"
+            raise self._diverged(f"{what}; the first loss was {progress.first_loss:.4g}")
         self.optimizer.step()
         self.optimizer.zero_grad()
         self._carried = detach_state(result.state)
@@ -236,8 +237,8 @@ class Trainer:
         self._count(result, loss, grad_norm, time.perf_counter() - began)
         self.tell("on_step", loss, grad_norm)
 
-    def _kept(self) -> str:
-        return (self.folder.checkpoints.pointed("last") if self.folder is not None else None) or ""
+    def _diverged(self, what: str) -> TrainingDivergedError:
+        return diverged(what, self.config, self.folder.checkpoints.pointed("last") if self.folder is not None else None)
 
     def _clip(self) -> float:
         if self.config.max_grad_value is not None:
@@ -335,8 +336,7 @@ class Trainer:
         selected, metric = next(iter(self.task.metrics().items()))
         value = values[selected]
         if not math.isfinite(value):
-            what = f"the validation {selected} after step {progress.step} is {value}"
-            raise diverged(what, self.config, self._kept())
+            raise self._diverged(f"the validation {selected} after step {progress.step} is {value}")
         progress.validation, progress.validation_step = values, progress.step
         better = improves(value, progress.best_value, metric.higher_is_better)
         if better:

@@ -16,7 +16,7 @@ from recurra.models import LanguageModel
 from recurra.tasks.text.config import SECTIONS, ModelConfig, TextConfig
 from recurra.tasks.text.data import TextData
 from recurra.tasks.text.evaluating import evaluate_text
-from recurra.tasks.text.writing import Writer
+from recurra.tasks.text.writing import Writer, joined
 from recurra.training.config_file import read_config
 from recurra.training.protocol import Split
 from recurra.training.run_folder import RunFolder
@@ -107,10 +107,7 @@ class TextRun:
         writer = self.writer(temperature=temperature, top_k=top_k, top_p=top_p, num_samples=num_samples, seed=seed)
         if prime:
             writer.read(prime)
-        texts = ["" for _ in range(num_samples)]
-        for pieces in stream(writer, length, stop):
-            texts = [text + piece for text, piece in zip(texts, pieces, strict=True)]
-        return texts
+        return joined(stream(writer, length, stop), num_samples)
 
     def evaluate(
         self,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -143,8 +143,9 @@ def unknown_line(symbols: Sequence[str]) -> str:
 
 def write_text(writer: Writer, num_symbols: int) -> list[str]:
     """Return so many further symbols of every text."""
-    texts: list[list[str]] = [[] for _ in range(writer.num_samples)]
-    for symbols in writer.write(num_symbols):
-        for text, symbol in zip(texts, symbols, strict=True):
-            text.append(symbol)
-    return ["".join(text) for text in texts]
+    return joined(writer.write(num_symbols), writer.num_samples)
+
+
+def joined(pieces: Iterable[list[str]], num_texts: int) -> list[str]:
+    """Return whole texts from the pieces of each moment."""
+    return ["".join(text) for text in zip(*pieces, strict=True)] or [""] * num_texts
