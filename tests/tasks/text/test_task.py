@@ -188,10 +188,10 @@ def test_the_origin_is_kept_as_an_absolute_path(run_folder, text_file, config_of
 # ---------------------------------------------------------------------- capped validation
 
 
-def test_validations_read_at_most_so_many_characters(text_file, config_of):
+def test_evaluations_read_at_most_so_many_characters(text_file, config_of):
     config = config_of(text_file)
     whole = TextTask.from_config(config)
-    task = TextTask.from_config(replace(config, data=replace(config.data, max_validation_chars=40)))
+    task = TextTask.from_config(replace(config, data=replace(config.data, max_evaluation_chars=40)))
     start, _ = task.data.splits.validation
     model = task.build_model().eval()
 
@@ -202,10 +202,9 @@ def test_validations_read_at_most_so_many_characters(text_file, config_of):
     assert task.num_batches("validation") == 3 < whole.num_batches("validation")
     assert task.data.vocabulary.decode(inputs[:, 0].numpy()) == text_file.read_text()[start : start + 16]
     assert task.baselines("validation")["unigram"] != whole.baselines("validation")["unigram"]
-    assert task.baselines("test") == whole.baselines("test")
-    assert task.num_batches("test") == whole.num_batches("test")
-    assert "each validation reads the first 40 characters of its part" in "\n".join(task.summary(model))
-    assert "each validation" not in "\n".join(whole.summary(model))
+    assert task.num_batches("test") == 3 < whole.num_batches("test")
+    assert "of validation and test part the first 40 characters are read" in "\n".join(task.summary(model))
+    assert "are read" not in "\n".join(whole.summary(model))
 
 
 # ---------------------------------------------------------------------- configurations
@@ -240,9 +239,9 @@ def test_no_data_and_paths_of_bytes_are_refused():
 def test_closed_sets_and_ranges_are_checked():
     with pytest.raises(ConfigError, match=r"expected input to be one of embedding, one-hot; got 'onehot'.*engine"):
         ModelConfig(input="onehot", engine="fast")
-    with pytest.raises(ConfigError, match="expected max_validation_chars of at least 2, got 1"):
-        DataConfig(max_validation_chars=1)
-    assert DataConfig(max_validation_chars=None).max_validation_chars is None
+    with pytest.raises(ConfigError, match="expected max_evaluation_chars of at least 2, got 1"):
+        DataConfig(max_evaluation_chars=1)
+    assert DataConfig(max_evaluation_chars=None).max_evaluation_chars is None
 
 
 # ---------------------------------------------------------------------- going on
@@ -369,3 +368,15 @@ def test_an_empty_validation_part_is_refused(tmp_path):
 
     with pytest.raises(DataTooShortError, match="at least"):
         TextTask.from_config(config)
+
+
+@pytest.mark.parametrize("num_chars", [300, 2000, 70_000])
+@pytest.mark.parametrize("bptt", [1, 7, 64])
+def test_the_number_of_batches_is_that_of_the_batches(tmp_path, num_chars, bptt):
+    path = tmp_path / "text.txt"
+    path.write_text(("ab c" * num_chars)[:num_chars])
+    config = DataConfig(data=(str(path),), batch_size=1, bptt=bptt, validation_fraction=0.5, test_fraction=0.0)
+    task = TextTask.from_config(TextConfig(data=config, model=ModelConfig(hidden_size=2)))
+
+    assert task.num_batches("validation") == sum(1 for _ in task.batches("validation", seed=0)) > 0
+    assert task.num_batches("test") == 0

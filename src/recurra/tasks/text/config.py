@@ -26,9 +26,9 @@ class DataConfig:
     """Parallel streams that the training part is cut into. At least 1."""
     bptt: int = 64
     """Time steps of a window of truncated backpropagation through time; the state is carried on. At least 1."""
-    max_validation_chars: int | None = 500_000
-    """Characters of the validation part, from its start, to read in each validation; unset reads all. At least 2.
-    The figures of result.json are over the same characters; `recurra evaluate` reads the whole part."""
+    max_evaluation_chars: int | None = 500_000
+    """Characters of the validation part, and of the test part, from its start, to read at most; unset reads all.
+    `recurra evaluate` always reads the whole part. At least 2."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "data", _names(self.data))
@@ -44,8 +44,8 @@ class DataConfig:
         faults += [
             f"expected {n} of at least 1, got {v}" for n in ("batch_size", "bptt") if (v := getattr(self, n)) < 1
         ]
-        if self.max_validation_chars is not None and self.max_validation_chars < 2:
-            faults.append(f"expected max_validation_chars of at least 2, got {self.max_validation_chars}")
+        if self.max_evaluation_chars is not None and self.max_evaluation_chars < 2:
+            faults.append(f"expected max_evaluation_chars of at least 2, got {self.max_evaluation_chars}")
         if faults:
             raise ConfigError(faults)
 

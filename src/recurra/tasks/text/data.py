@@ -155,9 +155,7 @@ class TextData:
         self, part: Part, bptt: int, reset_every: int | None = None, max_chars: int | None = None
     ) -> Iterator[TextBatch]:
         """Yield batches that hold every target of a part once, or of its first ``max_chars`` characters."""
-        start, stop = self.range(part)
-        stop = stop if max_chars is None else min(stop, start + max_chars)
-        streams = min(max((stop - start) // _CHARS_PER_STREAM, 1), _MAX_STREAMS)
+        start, stop, streams = self._streams(part, max_chars)
         return iter_evaluation(
             self.read_ids,
             start,
@@ -167,6 +165,18 @@ class TextData:
             bptt=bptt,
             reset_every=reset_every,
         )
+
+    def num_evaluation_batches(self, part: Part, bptt: int, max_chars: int | None = None) -> int:
+        """Return how many batches ``evaluation_batches`` yields with the state carried; 0 for an empty part."""
+        start, stop, streams = self._streams(part, max_chars)
+        num_steps = -(-max(stop - start - 1, 0) // streams)
+        return -(-num_steps // bptt)
+
+    def _streams(self, part: Part, max_chars: int | None) -> tuple[int, int, int]:
+        """Return where the characters to evaluate begin and end, and how many pieces are read side by side."""
+        start, stop = self.range(part)
+        stop = stop if max_chars is None else min(stop, start + max_chars)
+        return start, stop, min(max((stop - start) // _CHARS_PER_STREAM, 1), _MAX_STREAMS)
 
 
 def _check_length(num_chars: int, config: DataConfig) -> None:

@@ -19,9 +19,9 @@ def summary_lines(data: TextData, data_config: DataConfig, config: ModelConfig, 
         f"data: {data.num_chars:,} characters ({train:,} training, {validation:,} validation, {test:,} test), "
         f"{data.num_known} distinct in the training part"
     ]
-    limit = data_config.max_validation_chars
-    if limit is not None and limit < validation:
-        lines.append(f"each validation reads the first {limit:,} characters of its part (max_validation_chars)")
+    limit = data_config.max_evaluation_chars
+    if limit is not None and limit < max(validation, test):
+        lines.append(f"of validation and test part the first {limit:,} characters are read (max_evaluation_chars)")
     num_parameters = sum(parameter.numel() for parameter in model.parameters())
     lines.append(
         f"model: {config.cell}, {config.num_layers} x {config.hidden_size} units, {num_parameters:,} parameters, "

@@ -15,7 +15,8 @@ from recurra.data import Cursor, StreamBatches, TextBatch, Vocabulary
 from recurra.decoding import SamplingPolicy
 from recurra.errors import DataError
 from recurra.models import LanguageModel, copy_weights
-from recurra.tasks.text.baselines import text_baselines
+from recurra.models.ngram import CountModel
+from recurra.tasks.text.baselines import baseline_figures, fit_baselines
 from recurra.tasks.text.config import SECTIONS, DataConfig, ModelConfig, SamplingConfig, TextConfig
 from recurra.tasks.text.data import TextData
 from recurra.tasks.text.evaluating import predict, text_metrics
@@ -61,6 +62,7 @@ class TextTask:
         self.sampling = sampling or SamplingConfig()
         self._streams: StreamBatches | None = None
         self._known_words: frozenset[str] | None = None
+        self._count_models: Mapping[str, CountModel] | None = None
         self._origin: list[str] = []
         self._training_batches(seed=0)  # too short a text is found now, not when training begins
 
@@ -104,14 +106,13 @@ class TextTask:
         return self.data.evaluation_batches(split, self.data_config.bptt, max_chars=self._max_chars(split))
 
     def _max_chars(self, split: Split) -> int | None:
-        return self.data_config.max_validation_chars if split == "validation" else None
+        return None if split == "train" else self.data_config.max_evaluation_chars
 
     def num_batches(self, split: Split) -> int:
         """Return the number of batches in one pass over a split; 0 when it is empty."""
         if split == "train":
             return self._training_batches(seed=0 if self._streams is None else self._streams.seed).windows_per_epoch
-        start, stop = self.data.range(split)
-        return sum(1 for _ in self.batches(split, seed=0)) if stop > start else 0
+        return self.data.num_evaluation_batches(split, self.data_config.bptt, self._max_chars(split))
 
     def build_model(self) -> LanguageModel:
         """Return a new model, with the weights of the run that ``init_from`` names where there is one."""
@@ -169,7 +170,9 @@ class TextTask:
 
     def baselines(self, split: Split) -> Mapping[str, Mapping[str, float]]:
         """Return the figures of a unigram and a 5-gram model of the training part."""
-        return text_baselines(self.data, split, self._max_chars(split))
+        if self._count_models is None:
+            self._count_models = fit_baselines(self.data)
+        return baseline_figures(self._count_models, self.data, split, self._max_chars(split))
 
 
 def origin_lines(run: str, ours: Vocabulary, theirs: Vocabulary) -> list[str]:
