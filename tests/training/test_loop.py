@@ -165,7 +165,7 @@ def test_zero_steps_evaluate_and_end():
 
 
 def test_a_time_budget_becomes_a_stored_step_count(tmp_path):
-    trainer, result = run_whole(tmp_path / "run", TrainingConfig(time_budget_s=1.5, num_samples=0))
+    trainer, result = run_whole(tmp_path / "run", TrainingConfig(time_budget_s=3.0, num_samples=0))
 
     assert result["stopped"] == "finished"
     assert result["steps"] == trainer.progress.total_steps > 10

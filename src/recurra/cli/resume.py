@@ -32,7 +32,7 @@ def main(arguments: Sequence[str]) -> int:
     from recurra.tasks import task_package
     from recurra.training import train
 
-    task = task_package(options.run).resume_task(options.run)[0]
+    task = task_package(options.run).resume_task(options.run)
     result = train(task, run=options.run, resume=True, callbacks=text_callbacks())
     text_report(options.run, result)
     print(options.run)

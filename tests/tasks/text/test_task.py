@@ -258,8 +258,8 @@ def test_a_child_goes_on_when_the_run_it_started_from_is_gone(run_folder, tmp_pa
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.chdir(tmp_path / "elsewhere")
 
-    task, _, folder = resume_task(tmp_path / "child")
-    train(task, run=folder.path, resume=True)
+    task = resume_task(tmp_path / "child")
+    train(task, run=tmp_path / "child", resume=True)
 
     found = recurra.load(tmp_path / "child", checkpoint=3).model.state_dict()
     assert all(torch.equal(found[name], tensor) for name, tensor in expected.items())
@@ -271,7 +271,7 @@ def test_a_child_that_has_no_checkpoint_yet_still_needs_its_origin(run_folder, t
     train(TextTask.from_config(child), config.training, run=tmp_path / "child")
     shutil.rmtree(tmp_path / "child" / "checkpoints")
 
-    task = resume_task(tmp_path / "child")[0]
+    task = resume_task(tmp_path / "child")
 
     assert task.config_sections()["model"].init_from == str(run_folder)
 
@@ -288,12 +288,12 @@ def test_the_text_is_found_where_it_lay_when_the_run_began(tmp_path, config_of, 
 
     # a file of the same name lies here, but it is another one
     monkeypatch.chdir(elsewhere)
-    assert resume_task(tmp_path / "run")[0].data.num_chars == 1500
+    assert resume_task(tmp_path / "run").data.num_chars == 1500
 
     # the recorded one is gone, and the configuration leads to the same text
     shutil.move(home / "text.txt", elsewhere / "text.txt")
     monkeypatch.setenv("RECURRA_CACHE", str(tmp_path / "another-cache"))
-    assert resume_task(tmp_path / "run")[0].data.num_chars == 1500
+    assert resume_task(tmp_path / "run").data.num_chars == 1500
 
     (elsewhere / "text.txt").unlink()
     monkeypatch.setenv("RECURRA_CACHE", str(tmp_path / "third-cache"))
@@ -323,11 +323,9 @@ def test_a_run_goes_on_when_its_source_is_gone(tmp_path, config_of):
     train(TextTask.from_config(config), config.training, run=tmp_path / "run")
     path.unlink()
 
-    task, training, folder = resume_task(tmp_path / "run")
+    task = resume_task(tmp_path / "run")
 
     assert task.data.num_chars == 1500
-    assert training.max_steps == 2
-    assert folder.path == tmp_path / "run"
 
 
 def test_a_text_that_changed_is_found_out(tmp_path, config_of, monkeypatch):

@@ -24,7 +24,6 @@ from recurra.tasks.text.run import build_model, open_run
 from recurra.tasks.text.summary import summary_lines
 from recurra.tasks.text.words import distinct_words, known_word_share
 from recurra.tasks.text.writing import Writer, unknown_line, write_text
-from recurra.training.config import TrainingConfig
 from recurra.training.config_file import read_config
 from recurra.training.metrics import LossMetric
 from recurra.training.protocol import Split, StepResult
@@ -192,8 +191,8 @@ def _shown(symbols: Sequence[str], most: int = 40) -> str:
     return shown if len(symbols) <= most else f"{shown} and {len(symbols) - most} more"
 
 
-def resume_task(run: str | Path) -> tuple[TextTask, TrainingConfig, RunFolder]:
-    """Return everything that going on with a run needs.
+def resume_task(run: str | Path) -> TextTask:
+    """Return the task of a run, for `recurra.train(task, run=..., resume=True)`.
 
     A run that has checkpoints needs the run that ``init_from`` names no more: its weights are its own by now.
 
@@ -210,4 +209,4 @@ def resume_task(run: str | Path) -> tuple[TextTask, TrainingConfig, RunFolder]:
     model = config.model
     if folder.checkpoints.names():
         model = dataclasses.replace(model, init_from=None)
-    return TextTask(data, config.data, model, config.sampling), config.training, folder
+    return TextTask(data, config.data, model, config.sampling)
