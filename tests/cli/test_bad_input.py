@@ -368,3 +368,12 @@ def test_copying_is_not_checked_where_the_text_is_gone(trained, tmp_path, monkey
     assert "copying not checked: " in capsys.readouterr().err
     assert main(["generate", str(copy), "--length", "5", "--seed", "1"]) == 0
     assert "copying" not in capsys.readouterr().err
+
+
+def test_a_file_where_the_folder_of_runs_would_be(fails, text_file, small, tmp_path):
+    (tmp_path / "runs").write_text("")
+
+    code, said = fails("train", "text", "--data", text_file, *small)
+
+    assert code == 2
+    assert "text-001 cannot be made: Not a directory" in said

@@ -159,11 +159,12 @@ def test_misspelt_choices_are_refused():
         TrainingConfig(optimizer="adma", schedule="cosin")
 
 
-def test_a_device_that_is_not_there_is_a_clear_error():
+def test_a_device_that_is_not_there_is_a_clear_error(tmp_path):
     if torch.cuda.is_available():
         pytest.skip("this machine has a CUDA device")
     with pytest.raises(ConfigError, match="accelerator 'cuda' cannot be used here"):
-        recurra.train(TinyTask(), TrainingConfig(max_steps=1, accelerator="cuda"))
+        recurra.train(TinyTask(), TrainingConfig(max_steps=1, accelerator="cuda"), run=tmp_path / "run")
+    assert not (tmp_path / "run").exists(), "a failed start must not block the next one"
 
 
 @pytest.mark.parametrize("precision", ["64-true", "bf16-mixed", "bf16-true"])

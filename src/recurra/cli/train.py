@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import tyro
 
 from recurra.cli.parsing import parse
-from recurra.errors import ChoiceError, ConfigError
+from recurra.errors import ChoiceError, ConfigError, RunError
 from recurra.tasks import TASKS
 from recurra.tasks.text.config import SECTIONS, TextConfig
 from recurra.training.config import TrainingConfig
@@ -97,8 +97,17 @@ def train_text(options: TrainTextOptions) -> int:
 
 
 def next_run_folder(task: str, parent: Path = Path("runs")) -> Path:
-    """Return the first of runs/TASK-001, runs/TASK-002, ... that does not exist."""
+    """Make and return the first of runs/TASK-001, runs/TASK-002, ... that does not exist.
+
+    Making it claims it: another command started at the same moment takes the next one.
+    """
     number = 1
-    while (folder := parent / f"{task}-{number:03d}").exists():
-        number += 1
-    return folder
+    while True:
+        folder = parent / f"{task}-{number:03d}"
+        try:
+            folder.mkdir(parents=True)
+            return folder
+        except FileExistsError:
+            number += 1
+        except OSError as error:
+            raise RunError(f"the run folder {folder} cannot be made: {error.strerror}") from error

@@ -10,7 +10,7 @@ from recurra.errors import ArgumentError
 from recurra.training.callbacks import Callback
 from recurra.training.config import TrainingConfig
 from recurra.training.config_file import read_section
-from recurra.training.loop import Trainer
+from recurra.training.loop import Trainer, build_fabric
 from recurra.training.protocol import Task
 from recurra.training.records import record_keepers
 from recurra.training.run_folder import RunFolder
@@ -54,5 +54,6 @@ def train(
     config = resolved(config or TrainingConfig())
     if run is None:
         return Trainer(task, config, callbacks=callbacks).fit()
+    build_fabric(config)  # an accelerator that is not there is found out before a folder is made
     with new_run(task, config, run, overwrite=overwrite) as folder:
         return Trainer(task, config, folder, [*record_keepers(folder), *callbacks]).fit()

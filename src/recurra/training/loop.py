@@ -151,13 +151,7 @@ class Trainer:
         self.tell("on_message", message)
 
     def _set_up_device(self) -> None:
-        from lightning_fabric import Fabric  # slow to import, and needed by training alone
-
-        try:
-            fabric = Fabric(accelerator=self.config.accelerator, devices=1, precision=self.config.precision)
-            fabric.launch()
-        except (RuntimeError, ValueError) as error:
-            raise ConfigError(f"accelerator {self.config.accelerator!r} cannot be used here: {error}") from error
+        fabric = build_fabric(self.config)
         self.device = fabric.device
         # moved first: optimisers and checkpoints hold on to the parameters themselves
         self.model.to(self.device)
@@ -400,6 +394,22 @@ class Trainer:
         if self.folder is not None:
             return self.folder.checkpoints.load("best", weights_only=True).weights
         return self._best_weights or self.model.state_dict()
+
+
+def build_fabric(config: TrainingConfig) -> Any:
+    """Return the Fabric that a configuration asks for.
+
+    Raises:
+        ConfigError: When the machine has no such accelerator.
+    """
+    from lightning_fabric import Fabric  # slow to import, and needed by training alone
+
+    try:
+        fabric = Fabric(accelerator=config.accelerator, devices=1, precision=config.precision)
+        fabric.launch()
+    except (RuntimeError, ValueError) as error:
+        raise ConfigError(f"accelerator {config.accelerator!r} cannot be used here: {error}") from error
+    return fabric
 
 
 def _seed_everything(seed: int) -> None:
