@@ -58,6 +58,8 @@ $(VENV)/.dev: pyproject.toml constraints.txt
 	@$(check-python)
 	@$(make-venv)
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	# cells of others to test with; what it would bring along is not needed for them
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --no-deps torchrecurrent
 	@touch $(VENV)/.runtime $@
 
 define check-python

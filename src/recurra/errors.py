@@ -223,6 +223,14 @@ class UnsupportedCellError(RecurraError, TypeError):
     code = "RECURRA-501"
 
 
+class EngineFallbackWarning(UserWarning):
+    """A cell cannot be compiled and runs in the plain loop, which is slower; the message says why.
+
+    It is given once for each cause. ``engine="eager"`` says that the plain loop is wanted, and gives none;
+    ``engine="native"`` makes an error of it.
+    """
+
+
 __all__ = [
     "ArgumentError",
     "CheckpointError",
@@ -234,6 +242,7 @@ __all__ = [
     "DataNotFoundError",
     "DataTooShortError",
     "EncodingError",
+    "EngineFallbackWarning",
     "RecurraError",
     "RunError",
     "RunExistsError",

@@ -385,7 +385,9 @@ def test_a_state_of_another_kind_is_an_error():
 
 
 def test_unknown_options_are_errors():
-    with pytest.raises(ChoiceError, match="expected engine of LSTM to be one of auto, eager, torch; got 'fast'"):
+    with pytest.raises(
+        ChoiceError, match="expected engine of LSTM to be one of auto, native, eager, torch; got 'fast'"
+    ):
         recurra.LSTM(3, 4, engine="fast")
     with pytest.raises(ChoiceError, match="expected init of LSTM to be one of torch, orthogonal"):
         recurra.LSTM(3, 4, init="glorot")

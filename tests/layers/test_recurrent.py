@@ -153,7 +153,7 @@ def test_dropout_acts_between_layers_in_training_only():
 
 
 def test_dropout_zeroes_the_share_that_it_names():
-    layer = build("elman", num_layers=2, dropout=0.3, bias=False, init="eye", hidden_size=3)
+    layer = build("elman", num_layers=2, dropout=0.3, bias=False, init="eye", hidden_size=3, engine="eager")
     seen = []
     layer.cell_l1.register_forward_pre_hook(lambda module, args: seen.append(args[0]))
 
@@ -296,7 +296,7 @@ def test_repr_names_what_is_not_at_its_default():
         ({"dropout": True}, ArgumentError, r"Recurrent expected dropout to be a probability in \[0, 1\], got True"),
         ({"dropout": float("nan")}, ArgumentError, r"Recurrent expected dropout to be a probability in .*, got nan"),
         ({"merge_mode": "add"}, ChoiceError, "merge_mode of Recurrent to be one of concat, sum, mean, mul; got 'add'"),
-        ({"engine": "fast"}, ChoiceError, "engine of Recurrent to be one of auto, eager, torch; got 'fast'"),
+        ({"engine": "fast"}, ChoiceError, "engine of Recurrent to be one of auto, native, eager, torch; got 'fast'"),
         ({"cell": "grue"}, ChoiceError, "expected cell to be one of .*; got 'grue'"),
         (
             {"cell": GRUCell(3, 4)},

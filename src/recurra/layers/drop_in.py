@@ -93,7 +93,7 @@ class DropIn(torch.nn.RNNBase):
             RuntimeError: When ``input`` or ``hx`` is of another size, as in torch.
             ValueError: When ``input`` has another number of axes or another type, as in torch.
         """
-        if self.engine != "eager" and lengths is None and reset is None:
+        if lengths is None and reset is None and self._is_torchs():
             if isinstance(input, PackedSequence):
                 # torch.nn.LSTM does not: a float32 batch of equal lengths and a wrong width would read past its weights
                 self._check_as_torch(input, hx)
@@ -110,6 +110,10 @@ class DropIn(torch.nn.RNNBase):
                 engine=self.engine,
             )
             return run_layer(stack, input, hx, lengths=lengths, reset=reset, batch_first=self.batch_first)
+
+    def _is_torchs(self) -> bool:
+        """Whether torch's own forward runs a call without lengths and resets: asked for, or not on the CPU."""
+        return self.engine == "torch" or (self.engine == "auto" and self.weight_ih_l0.device.type != "cpu")
 
     def _view_cells(self) -> list[list[Cell]]:
         cell_class = self.cell_class()

@@ -1,7 +1,6 @@
 """The engine "torch": torch's fused sequence functions, for cells that are exactly torch's.
 
 Gradients are torch's own, second ones too.
-The compiled engine for all other cells is not here yet; until then "auto" runs them eagerly.
 """
 
 from __future__ import annotations
@@ -12,15 +11,14 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn.modules import module as torch_module
 
 from recurra.cells import ElmanCell, ElmanReLUCell, GRUCell, LSTMCell, ProjectedLSTMCell
+from recurra.loop.obstacles import find_hooks, find_obstacle_in_tensors
 from recurra.loop.packing import packed_batch_sizes, packed_index
 from recurra.loop.plan import Plan
 from recurra.loop.probing import plain_type
 
 _VF: Any = torch._VF  # the entry that torch.nn.LSTM itself uses
-_HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
 _FUNCTIONS: dict[type, Callable[..., Any]] = {
     ElmanCell: _VF.rnn_tanh,
     ElmanReLUCell: _VF.rnn_relu,
@@ -50,10 +48,9 @@ def _obstacle_in_cell(cell: torch.nn.Module) -> str:
         return "it is none of torch's own recurrences"
     if "forward" in cell.__dict__:
         return "its forward was replaced"
-    if any(getattr(cell, name) for name in _HOOKS):
-        return "it has hooks"
-    if any(getattr(torch_module, f"_global{name}") for name in _HOOKS):
-        return "there are global module hooks"
+    hooks = find_hooks(cell)
+    if hooks:
+        return hooks
     if (cell.bias_ih is None) != (cell.bias_hh is None):
         return "it has one bias of two"
     return ""
@@ -64,23 +61,11 @@ def _obstacle_in_call(plan: Plan) -> str:
         return "reset is given"
     if plan.is_tuple:
         return "a step takes a tuple"
-    x, weight = plan.x[0], plan.cell.weight_ih
-    if any(type(tensor) not in (Tensor, torch.nn.Parameter) for tensor in (x, weight, *plan.state)):
-        return "a tensor is of a subclass"
-    if not x.is_floating_point() or any(tensor.dtype != weight.dtype for tensor in (x, *plan.state)):
-        return f"x, state and weights are not of one floating-point type, x is {x.dtype}, weights are {weight.dtype}"
-    if any(tensor.device != weight.device for tensor in (x, *plan.state)) or x.is_meta:
-        return "x, state and weights are not on one device that holds data"
-    if _is_transformed():
-        return "torch.func or forward-mode differentiation is active"
-    if torch.is_autocast_enabled(x.device.type) and x.device.type == "cpu":
+    weight: Any = plan.cell.weight_ih
+    obstacle = find_obstacle_in_tensors(plan, [weight])
+    if not obstacle and plan.x[0].device.type == "cpu" and torch.is_autocast_enabled("cpu"):
         return "autocast is on, which torch's functions do not follow on the CPU"
-    return "" if plan.batch_size else "the batch is empty"
-
-
-def _is_transformed() -> bool:
-    levels: int = torch.autograd.forward_ad._current_level
-    return levels >= 0 or torch._C._functorch.peek_interpreter_stack() is not None
+    return obstacle
 
 
 def run_torch(plan: Plan) -> tuple[Tensor, tuple[Tensor, ...]]:

@@ -7,7 +7,7 @@ beyond it.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +18,7 @@ from torch.nn.utils import parametrize
 from recurra.cells import State
 from recurra.errors import UnsupportedCellError
 from recurra.loop.checks import describe
+from recurra.loop.fingerprint import examine
 
 Step = Tensor | tuple[Tensor, ...]
 """The input of one step: (B, I), or a tuple of such tensors."""
@@ -134,7 +135,41 @@ def find_initial_state(cell: torch.nn.Module, step: Step) -> State:
     return _zeros_if_equal(cell, step)
 
 
+_KNOWN_ZEROS: dict[Hashable, Layout] = {}
+_MAX_KNOWN = 256
+
+
 def _zeros_if_equal(cell: torch.nn.Module, step: Step) -> State:
+    """Return zeros for a cell that starts from them; the answer is kept where no later value can change it."""
+    steps = (step,) if isinstance(step, Tensor) else step
+    key = _key_of_start(cell, steps)
+    layout = None if key is None else _KNOWN_ZEROS.get(key)
+    if layout is None:
+        with torch.enable_grad():  # what the start depends on shows in its gradient
+            zeros = _checked_zeros(cell, step)
+        if key is not None:
+            layout = Layout(0, tuple(s.shape[-1] for s in as_tuple(zeros)), isinstance(zeros, Tensor))
+            if len(_KNOWN_ZEROS) >= _MAX_KNOWN:
+                _KNOWN_ZEROS.clear()
+            _KNOWN_ZEROS[key] = layout
+        return zeros
+    made = tuple(steps[0].new_zeros(steps[0].shape[0], width) for width in layout.widths)
+    return made[0] if layout.is_bare else made
+
+
+def _key_of_start(cell: torch.nn.Module, steps: tuple[Tensor, ...]) -> Hashable | None:
+    """Return what the start of a cell depends on; ``None`` where it may depend on values that change unnoticed."""
+    try:
+        key, tensors = examine(cell)
+    except UnsupportedCellError:
+        return None
+    # a parameter that the start depends on shows in the gradients; a buffer, or a frozen weight, may be zero only now
+    if not all(isinstance(t, torch.nn.Parameter) and t.requires_grad for t in tensors.values()):
+        return None
+    return None if torch.is_inference_mode_enabled() else (key, tuple((s.shape[1:], s.dtype, s.device) for s in steps))
+
+
+def _checked_zeros(cell: torch.nn.Module, step: Step) -> State:
     without = _call_without_state(cell, step, "initial_state(batch_size)")
     shown = split_result(cell, without)[1]
     zeros: State = torch.zeros_like(shown) if isinstance(shown, Tensor) else tuple(map(torch.zeros_like, shown))
@@ -160,7 +195,7 @@ def _is_same_step(cell: torch.nn.Module, ours: list[Tensor], theirs: list[Tensor
 
 def _used_parameters(cell: torch.nn.Module, results: list[Tensor]) -> set[str]:
     named = {name: p for name, p in cell.named_parameters() if p.requires_grad}
-    total = [r.sum() for r in results if r.requires_grad]
+    total = [r.sum() for r in results if r.grad_fn is not None]
     if not named or not total:
         return set()
     grads = torch.autograd.grad(total, list(named.values()), allow_unused=True, retain_graph=True)

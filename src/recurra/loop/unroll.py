@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 from torch.nn.utils import parametrize
 
 from recurra.cells import State
-from recurra.errors import ChoiceError, UnsupportedCellError
-from recurra.loop.eager import run_eager
-from recurra.loop.kernel import find_obstacle, run_torch
+from recurra.errors import ChoiceError
+from recurra.loop.engines import pick_engine
 from recurra.loop.plan import Plan, build_plan
 from recurra.loop.probing import declared_layout, probed_layout
 
-ENGINES = ("auto", "eager", "torch")
+ENGINES = ("auto", "native", "eager", "torch")
 
 
 def unroll(
@@ -41,8 +40,9 @@ def unroll(
             NaN included, reaches no result and no gradient. Only as many steps run as the longest row has.
         reset: (T, B) bool; where it is True, the state entering that step is ``initial_state``.
         reverse: Run from the last step to the first; outputs stay at the place of their inputs.
-        engine: "eager" is the plain loop. "torch" is torch's fused function, for cells that are exactly torch's. "auto"
-            takes the latter where it can, else the former.
+        engine: "native" is the step compiled to machine code, on the CPU. "eager" is the plain loop, on any device.
+            "torch" is torch's fused function, for cells that are exactly torch's. "auto" takes what is fastest of what
+            can run the call; where a cell could be compiled but for an operation, it says so once and runs the loop.
         initial_state: State that ``reset`` returns to, and that is used where ``state`` is ``None``, in the cell's
             form, each tensor (B, width). ``None`` is the cell's ``initial_state(B)``, or zeros where the cell has no
             such method and one call without a state shows that it starts from zeros.
@@ -70,7 +70,7 @@ def unroll(
         if plan.num_steps == 0:
             output, last = _without_steps(plan), plan.state
         else:
-            output, last = _pick_engine(plan, engine)(plan)
+            output, last = pick_engine(plan, engine)(plan)
     if total > plan.num_steps:
         rest = output.new_zeros(total - plan.num_steps, *output.shape[1:])
         output = torch.cat((output, rest))
@@ -86,18 +86,6 @@ def check_engine(who: str, engine: str) -> str:
     if engine not in ENGINES:
         raise ChoiceError(f"engine of {who}", engine, ENGINES)
     return engine
-
-
-def _pick_engine(plan: Plan, engine: str) -> Callable[[Plan], tuple[Tensor, tuple[Tensor, ...]]]:
-    if engine == "eager":
-        return run_eager
-    obstacle = find_obstacle(plan)
-    if obstacle and engine == "torch":
-        raise UnsupportedCellError(
-            f"engine 'torch' cannot run {type(plan.cell).__name__}: {obstacle}", hint="use engine='auto' or 'eager'"
-        )
-    # the compiled engine for all other cells will be asked here, before the loop
-    return run_eager if obstacle else run_torch
 
 
 def _without_steps(plan: Plan) -> Tensor:

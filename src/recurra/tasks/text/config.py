@@ -90,7 +90,7 @@ class ModelConfig:
     """Initial weights of the cells, gate by gate: orthogonal, torch, or another initialiser of torch.nn.init by name.
     With orthogonal, input matrices are Xavier uniform, recurrent ones orthogonal, and the forget bias is 1.
     Cells from elsewhere initialise themselves."""
-    engine: Literal["auto", "eager", "torch"] = "auto"
+    engine: Literal["auto", "native", "eager", "torch"] = "auto"
     """What runs the recurrence: torch's kernels where the cell is torch's, else a plain loop (auto); or either."""
     init_from: str | None = None
     """Run to take the first weights from; symbols are matched by name. This starts a new run, it resumes none."""

@@ -1,0 +1,1 @@
+"""Native code for the loop: the one place that knows LLVM."""
