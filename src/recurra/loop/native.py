@@ -156,7 +156,8 @@ class _ForwardPass:
         for section in fission.forward_sections():
             for slot, node in section.targets.items():
                 if not slot.startswith("new:"):
-                    self.sequences[slot] = rows(layout.total, _width(node), self.dtype)
+                    is_given_away = slot == "output"
+                    self.sequences[slot] = rows(layout.total, _width(node), self.dtype, is_given_away=is_given_away)
         self.step.run_flat(fission.before, self.sequences, batch_free, layout)
         self._run_steps(batch_free)
         if fission.after.targets:
@@ -180,7 +181,8 @@ class _ForwardPass:
         slots: dict[str, Binding] = {}
         for k, (state, width) in enumerate(zip(self.plan.state, self.step.state_widths, strict=True)):
             whole = self._is_whole(k)
-            memory = rows(layout.batch_size + (layout.total if whole else layout.batch_size), width, self.dtype)
+            size = layout.batch_size + (layout.total if whole else layout.batch_size)
+            memory = rows(size, width, self.dtype, is_given_away=self._output_state() == k)
             first = layout.first if whole else slice(0, layout.batch_size)
             memory[first] = layout.sort(state.detach())
             self.memory.append(memory)
@@ -264,7 +266,8 @@ class _BackwardPass:
         for section in fission.backward_sections():
             for slot, node in section.targets.items():
                 if not slot.startswith("d_state:"):
-                    self.sequences[slot] = rows(layout.total, _width(node), self.dtype)
+                    is_given_away = slot.startswith("d_x:")
+                    self.sequences[slot] = rows(layout.total, _width(node), self.dtype, is_given_away=is_given_away)
         self.step.run_flat(fission.d_before, self.sequences, batch_free, layout)
         d_state, d_initial = self._run_steps(d_last, batch_free)
         self.step.run_flat(fission.d_after, self.sequences, batch_free, layout)
@@ -293,7 +296,7 @@ class _BackwardPass:
         reset = layout.pack(self.plan.reset.unsqueeze(-1)).to(torch.uint8) if has_reset else None  # type: ignore[union-attr]
         self.step.run_steps(self.fission.backward, bind, batch_free, layout, steps, reset)
         final = int(steps.odd[-1])
-        d_state = [layout.unsort(memory[final : final + batch_size]) for memory in carried]
+        d_state = [layout.unsort(memory[final : final + batch_size].clone()) for memory in carried]
         return d_state, [layout.unsort(gradient) for gradient in initial] if has_reset else []
 
 

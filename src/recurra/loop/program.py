@@ -18,13 +18,18 @@ from recurra.loop.llvm.emit import is_known
 from recurra.loop.llvm.jit import host_target, optimized_text
 from recurra.loop.llvm.products import kernels, pack_matrix
 from recurra.loop.llvm.section import Resets, Signature, build_module, compile_section, signature_of
-from recurra.loop.llvm.threads import run
+from recurra.loop.llvm.threads import barrier_address, run
+from recurra.loop.memory import pool
 from recurra.loop.rewrite import cut_products
-from recurra.loop.rows import Layout, Steps
+from recurra.loop.rows import Layout, Pieces, Steps
 from recurra.loop.schedule import Product, Program, Reduce, Work, schedule
 
 _SERIAL_WORK = 1_000_000
 """Floating-point operations below which one thread does all."""
+_CACHE_BYTES = 1_500_000
+"""Weights that a core's cache can be expected to hold from step to step."""
+_FEW_ROWS = 16
+"""Rows of a thread with which a product takes longer to fetch its weights than to multiply."""
 _POINTWISE_COST = 50
 """Floating-point operations in the time that one element takes in a typical pointwise loop."""
 
@@ -52,6 +57,8 @@ class CompiledSection:
         self.code = compile_section(self.program, self.resets, self.item_bytes)
         self.address = self.code.address("section")
         self.row_cost = sum(map(_cost, self.program.work))
+        products = [work for work in self.program.work if isinstance(work, Product)]
+        self.matrix_bytes = self.item_bytes * sum(work.inner * work.columns for work in products)
         # made once: a new type of array for each call would be garbage that only the collector finds
         self._arguments = ctypes.c_int64 * self.signature.size
         self._product = kernels(self.item_bytes).product
@@ -68,12 +75,12 @@ class CompiledSection:
         *,
         num_steps: int,
         num_rows: int,
-        cuts: Tensor,
-        piece_rows: int,
+        pieces: Pieces,
         threads: int,
         reset: Tensor | None = None,
+        is_together: bool = False,
     ) -> None:
-        """Run the section over the pieces that ``cuts`` bounds.
+        """Run the section over pieces of rows.
 
         Args:
             bind: Gives the array and the offsets of a slot.
@@ -81,26 +88,29 @@ class CompiledSection:
             steps: Lists by step.
             num_steps: Steps to run.
             num_rows: Rows of all steps together.
-            cuts: Bounds of the pieces.
-            piece_rows: Rows of the longest piece.
+            pieces: The pieces.
             threads: Threads to use.
             reset: Bytes by row of a sequence, or ``None``.
+            is_together: Whether all threads run each piece together.
         """
-        pieces = len(cuts) - 1
+        count = len(pieces.cuts) - 1
         # waking other threads costs more than a little work saves
-        threads = min(threads, pieces) if num_rows * self.row_cost > _SERIAL_WORK else 1
+        most = threads if is_together else min(threads, count)
+        threads = most if num_rows * self.row_cost > _SERIAL_WORK else 1
         signature = self.signature
-        scratch = allocate(threads * piece_rows * signature.scratch_width, batch_free.dtype)
+        scratch = allocate((1 if is_together else threads) * pieces.longest * signature.scratch_width, batch_free.dtype)
         numbers = [
-            pieces,
-            cuts.data_ptr(),
+            count,
+            pieces.cuts.data_ptr(),
             num_steps,
             steps.active.data_ptr(),
             steps.sequence.data_ptr(),
             scratch.data_ptr(),
-            piece_rows,
+            pieces.longest,
             self._product,
             0 if reset is None else reset.data_ptr(),
+            int(is_together),
+            barrier_address() if is_together else 0,
         ]
         for slot in signature.slots:
             array, offsets = bind(slot)
@@ -154,12 +164,14 @@ class BatchFree:
 
 
 def allocate(size: int, dtype: torch.dtype) -> Tensor:
-    """Return memory for ``size`` numbers; all memory that sections write comes from here or from :func:`rows`."""
-    return torch.empty(max(size, 1), dtype=dtype)
+    """Return memory for ``size`` numbers; all that sections write lies there, or in memory from :func:`rows`."""
+    return pool.take(max(size, 1), dtype)
 
 
-def rows(count: int, width: int, dtype: torch.dtype) -> Tensor:
-    """Return memory for ``count`` rows."""
+def rows(count: int, width: int, dtype: torch.dtype, *, is_given_away: bool = False) -> Tensor:
+    """Return memory for ``count`` rows; of its own and no larger if the caller of the engine gets it."""
+    if is_given_away:
+        return torch.empty(count, width, dtype=dtype)
     return allocate(count * width, dtype)[: count * width].view(count, width)
 
 
@@ -226,15 +238,14 @@ class CompiledStep:
         compiled = self.sections.get(section.name)
         if compiled is None:
             return
-        steps = layout.flat
+        steps = layout.flat_steps
         compiled.run(
             lambda slot: (arrays[slot], steps.none),
             batch_free,
             steps,
             num_steps=1,
             num_rows=layout.total,
-            cuts=layout.flat_cuts,
-            piece_rows=layout.flat_piece_rows,
+            pieces=layout.flat,
             threads=layout.threads,
         )
 
@@ -248,16 +259,20 @@ class CompiledStep:
         reset: Tensor | None,
     ) -> None:
         """Run a section step by step."""
-        self.sections[section.name].run(
+        compiled = self.sections[section.name]
+        few = layout.batch_size < layout.threads
+        large = compiled.matrix_bytes > _CACHE_BYTES and layout.batch_size < _FEW_ROWS * layout.threads
+        is_together = layout.threads > 1 and (few or large)
+        compiled.run(
             bind,
             batch_free,
             steps,
             num_steps=layout.num_steps,
             num_rows=layout.total,
-            cuts=layout.cuts,
-            piece_rows=layout.piece_rows,
+            pieces=layout.shared if is_together else layout.pieces,
             threads=layout.threads,
             reset=reset,
+            is_together=is_together,
         )
 
 

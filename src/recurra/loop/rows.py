@@ -51,6 +51,19 @@ class Steps:
 
 
 @dataclass(frozen=True)
+class Pieces:
+    """Rows cut into pieces.
+
+    Attributes:
+        cuts: Where each piece begins, and the last one ends.
+        longest: Rows of the longest piece.
+    """
+
+    cuts: Tensor
+    longest: int
+
+
+@dataclass(frozen=True)
 class Layout:
     """How the rows of a call lie in memory.
 
@@ -63,11 +76,10 @@ class Layout:
         total: Rows of a sequence.
         forward: The steps in the order in which they run.
         backward: The same from the last to the first.
-        cuts: Bounds of the pieces of the batch.
-        piece_rows: Rows of the longest piece.
-        flat: All rows of a sequence as one step.
-        flat_cuts: Bounds of the pieces of a sequence.
-        flat_piece_rows: Rows of the longest of them.
+        pieces: The batch, a piece or more for each thread.
+        shared: The batch in pieces that all threads run together.
+        flat_steps: All rows of a sequence as one step.
+        flat: The rows of a sequence in pieces.
         entering: The first row of the states before their step in a state's memory; ``None`` if they must be gathered.
         leaving: The first row of the states after their step in a state's memory.
         index: The place of each row of a sequence in (T * B) rows; ``None`` where it is the same.
@@ -82,11 +94,10 @@ class Layout:
     total: int
     forward: Steps
     backward: Steps
-    cuts: Tensor
-    piece_rows: int
-    flat: Steps
-    flat_cuts: Tensor
-    flat_piece_rows: int
+    pieces: Pieces
+    shared: Pieces
+    flat_steps: Steps
+    flat: Pieces
     entering: int | None
     leaving: int
     index: Tensor | None
@@ -144,10 +155,13 @@ def _cuts(total: int, most: int, threads: int) -> Tensor:
     return torch.arange(pieces + 1).mul_(total).div_(pieces, rounding_mode="floor")
 
 
-def _flat(total: int, threads: int) -> tuple[Steps, Tensor, int]:
+def _pieces(cuts: Tensor) -> Pieces:
+    return Pieces(cuts, int(cuts.diff().max()))
+
+
+def _one_step(total: int) -> Steps:
     zero = torch.zeros(1, dtype=torch.int64)
-    cuts = _cuts(total, _FLAT_ROWS, threads)
-    return Steps(torch.tensor([total]), *(zero,) * 6), cuts, int(cuts.diff().max())
+    return Steps(torch.tensor([total]), *(zero,) * 6)
 
 
 def _turns(num_steps: int, batch_size: int) -> tuple[Tensor, Tensor]:
@@ -162,7 +176,6 @@ def _dense(num_steps: int, batch_size: int, reverse: bool, threads: int) -> Layo
     even, odd = _turns(num_steps, batch_size)
     old, new = (starts + batch_size, starts) if reverse else (starts, starts + batch_size)
     steps = Steps(torch.full_like(time, batch_size), starts, old, new, even, odd, torch.zeros_like(time))
-    cuts = _cuts(batch_size, _LOOP_ROWS, threads)
     total = num_steps * batch_size
     last = int(new[-1])
     last_of_two = int(odd[-1])
@@ -172,9 +185,10 @@ def _dense(num_steps: int, batch_size: int, reverse: bool, threads: int) -> Layo
         total,
         steps,
         steps.reversed(),
-        cuts,
-        int(cuts.diff().max()),
-        *_flat(total, threads),
+        _pieces(_cuts(batch_size, _LOOP_ROWS, threads)),
+        _pieces(_cuts(batch_size, _LOOP_ROWS, 1)),
+        _one_step(total),
+        _pieces(_cuts(total, _FLAT_ROWS, threads)),
         entering=batch_size if reverse else 0,
         leaving=0 if reverse else batch_size,
         index=None,
@@ -195,19 +209,20 @@ def _ragged(num_steps: int, batch_size: int, lengths: Tensor, reverse: bool, thr
     new = starts + batch_size
     old = torch.cat((starts.new_zeros(1), new[:-1]))
     steps = Steps(active, starts, old, new, even, odd, torch.zeros_like(starts))
-    cuts = _even_cuts(sorted_lengths, threads)
+    total = int(active.sum())
     final = (sorted_lengths - 1).clamp(min=0)
     rows = torch.arange(batch_size)
     has_none = sorted_lengths == 0
     return Layout(
         num_steps,
         batch_size,
-        int(active.sum()),
+        total,
         steps,
         steps.reversed(),
-        cuts,
-        int(cuts.diff().max()),
-        *_flat(int(active.sum()), threads),
+        _pieces(_even_cuts(sorted_lengths, threads)),
+        _pieces(_cuts(batch_size, _LOOP_ROWS, 1)),
+        _one_step(total),
+        _pieces(_cuts(total, _FLAT_ROWS, threads)),
         entering=None,
         leaving=batch_size,
         index=index,

@@ -1,8 +1,12 @@
 """From a section's program to one native function: ``void section(i64* arguments, i64 thread, i64 num_threads)``.
 
-The rows of the batch are cut into pieces, and a thread runs all steps over one piece after the other. A row slot is an
-array of rows and a list that says where the rows of each step begin. All counts are run-time arguments, so that a new
-batch size or length compiles nothing.
+The rows of the batch are cut into pieces, and a thread runs all steps over one piece after the other. Where the weights
+are too large for a core's cache and the rows are few, all threads run each piece together instead: each has its columns
+of every product and its rows of every loop, and they wait for one another in between. The sums are the same, in the
+same order, either way.
+
+A row slot is an array of rows and a list that says where the rows of each step begin. All counts are run-time arguments,
+so that a new batch size or length compiles nothing.
 """
 
 from __future__ import annotations
@@ -20,10 +24,23 @@ from recurra.loop.llvm.jit import Code, Target, compile_module, host_target
 from recurra.loop.llvm.vectors import Emitter, Value, i8, i64, index, new_function, pointer
 from recurra.loop.schedule import Pointwise, Product, Program, Reduce, Scan, Store
 
-HEADER = ("pieces", "cuts", "steps", "active", "offsets", "scratch", "piece_rows", "product", "reset")
+HEADER = (
+    "pieces",
+    "cuts",
+    "steps",
+    "active",
+    "offsets",
+    "scratch",
+    "piece_rows",
+    "product",
+    "reset",
+    "together",
+    "barrier",
+)
 """The first arguments: number of pieces, their bounds (pieces + 1), number of steps, rows that run in each step, where
 each step begins in a sequence, scratch memory, rows of the longest piece, address of the product, and bytes that say
-for each row of a sequence whether its state is reset (0: there are none)."""
+for each row of a sequence whether its state is reset (0: there are none); whether all threads run each piece together,
+and the address of what they wait in."""
 
 _PRODUCT_TYPE = ir.FunctionType(ir.VoidType(), [pointer, i64, pointer, i64, i64, pointer, i64, pointer, i64, i64])
 
@@ -117,8 +134,15 @@ class _SectionWriter:
         self.weights = dict(zip(self.signature.weights, addresses, strict=False))
         self.biases = dict(zip(self.signature.biases, addresses[weights:], strict=False))
         self.matrices = dict(zip(self.signature.matrices, addresses[weights + biases :], strict=False))
-        self._write_scratch(thread)
-        self.e.loop(thread, self.header["pieces"], num_threads, [], lambda piece, _: self._write_piece(piece))
+        b = self.b
+        together = b.icmp_signed("!=", self.header["together"], index(0))
+        # of each piece this thread has part `part` of `parts`
+        self.part = b.select(together, thread, index(0))
+        self.parts = b.select(together, num_threads, index(1))
+        own = b.select(together, index(0), thread)
+        step = b.select(together, index(1), num_threads)
+        self._write_scratch(own)
+        self.e.loop(own, self.header["pieces"], step, [], lambda piece, _: self._write_piece(piece))
 
     def _argument(self, place: int) -> Value:
         return self.b.load(self.b.gep(self.arguments, [index(place)], source_etype=i64), align=8, typ=i64)
@@ -156,10 +180,29 @@ class _SectionWriter:
             for slot, (base, offsets) in self.slots.items():
                 if slot in self.program.widths:
                     self.first[slot] = self._first_row(slot, base, offsets, t, low)
-            self._write_resets(t, low, count, entering=True)
+            rows = self._share(count)
+            self._write_resets(t, low, rows, entering=True)
+            before: int | None = None
             for time, work in zip(self.program.times, self.program.work, strict=True):
-                self._write_work(time, work, count)
-            self._write_resets(t, low, count, entering=False)
+                if before not in (None, time):
+                    self._wait()
+                self._write_work(time, work, count, rows)
+                before = time
+            self._wait()
+            self._write_resets(t, low, rows, entering=False)
+
+    def _share(self, count: Value) -> tuple[Value, Value]:
+        """Return where this thread's share of ``count`` things begins and ends."""
+        b = self.b
+        ends = [b.add(self.part, index(k)) for k in range(2)]
+        first, end = (b.sdiv(b.mul(count, place), self.parts) for place in ends)
+        return first, end
+
+    def _wait(self) -> None:
+        """Wait until all threads that share a piece have come here."""
+        with self.b.if_then(self.b.icmp_signed(">", self.parts, index(1))):
+            barrier = self.b.inttoptr(self.header["barrier"], ir.FunctionType(ir.VoidType(), []).as_pointer())
+            self.b.call(barrier, [])
 
     def _first_row(self, slot: str, base: Value, offsets: Value, t: Value, low: Value) -> Value:
         row = self.b.add(self._entry(offsets, t), low)
@@ -168,7 +211,9 @@ class _SectionWriter:
     def _row(self, first: Value, row: Value, width: int) -> Value:
         return self.e.at(first, self.b.mul(row, index(width)))
 
-    def _write_work(self, time: int, work: Pointwise | Reduce | Scan | Product, count: Value) -> None:
+    def _write_work(
+        self, time: int, work: Pointwise | Reduce | Scan | Product, count: Value, share: tuple[Value, Value]
+    ) -> None:
         if isinstance(work, Product):
             self._write_product(work, count)
             return
@@ -178,29 +223,39 @@ class _SectionWriter:
             rows = {slot: self._row(first, row, self.program.widths[slot]) for slot, first in self.first.items()}
             write(time, work, rows)
 
-        self.e.loop(index(0), count, index(1), [], one_row)
+        self.e.loop(*share, index(1), [], one_row)
 
     # --- products
 
     def _write_product(self, work: Product, count: Value) -> None:
+        b = self.b
+        panel = self.e.target.tile_vectors * self.e.lanes
+        first, end = (b.mul(share, index(panel)) for share in self._share(index(-(-work.columns // panel))))
+        last = b.icmp_signed("<", end, index(work.columns))
+        columns = b.sub(b.select(last, end, index(work.columns)), first)
+        with b.if_then(b.icmp_signed(">", columns, index(0))):
+            self._call_product(work, count, first, columns)
+
+    def _call_product(self, work: Product, count: Value, first: Value, columns: Value) -> None:
+        """Multiply by some columns of a matrix, beginning with a panel."""
         b, widths = self.b, self.program.widths
         function = b.inttoptr(self.header["product"], _PRODUCT_TYPE.as_pointer())
         rows = b.mul(count, index(work.multiple))
         row_stride = work.stride if work.multiple > 1 else widths[work.source]
         null = ir.Constant(pointer, None)
-        bias = null if work.bias is None else self.biases[(work.bias, work.columns)]
+        bias = null if work.bias is None else self.e.at(self.biases[(work.bias, work.columns)], first)
         source = self.e.at(self.first[work.source], index(work.offset))
         b.call(
             function,
             [
                 source,
                 index(row_stride),
-                self.matrices[work.matrix],
+                self.e.at(self.matrices[work.matrix], b.mul(first, index(work.inner))),
                 index(work.inner),
-                index(work.columns),
+                columns,
                 bias,
                 index(0),
-                self.first[work.slot],
+                self.e.at(self.first[work.slot], first),
                 index(work.columns if work.multiple > 1 else widths[work.slot]),
                 rows,
             ],
@@ -346,7 +401,7 @@ class _SectionWriter:
 
     # --- resets
 
-    def _write_resets(self, t: Value, low: Value, count: Value, *, entering: bool) -> None:
+    def _write_resets(self, t: Value, low: Value, share: tuple[Value, Value], *, entering: bool) -> None:
         items = self.resets.entering if entering else self.resets.leaving
         if not items:
             return
@@ -364,7 +419,8 @@ class _SectionWriter:
                     rows = [self._row(first, row, width) for first in firsts]
                     self._enter(marked, rows, width) if entering else self._leave(marked, rows, width)
 
-                self.e.loop(index(0), count, index(1), [], one_row)
+                self.e.loop(*share, index(1), [], one_row)
+            self._wait()
 
     def _enter(self, marked: Value, rows: list[Value], width: int) -> None:
         before, initial, to = rows

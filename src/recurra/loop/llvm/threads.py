@@ -27,7 +27,7 @@ from recurra.loop.llvm.vectors import Value, i32, i64, index, pointer
 Arguments = ctypes.Array | int
 """What a task reads: an array of 64-bit integers, or its address."""
 
-_SYMBOLS = ("GOMP_parallel", "omp_get_thread_num", "omp_get_num_threads")
+_SYMBOLS = ("GOMP_parallel", "omp_get_thread_num", "omp_get_num_threads", "GOMP_barrier")
 # an unsigned int is what GOMP_parallel takes
 _MAX_THREADS = 2**31 - 1
 _call_task = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64)
@@ -41,11 +41,13 @@ class Team:
     Attributes:
         parallel: ``GOMP_parallel`` of the runtime.
         entry: What every thread of a team runs; it finds out its number and calls the task.
+        barrier: Address of ``GOMP_barrier``, in which the threads of a team wait for one another.
         code: Machine code of ``entry``.
     """
 
     parallel: Any
     entry: int
+    barrier: int
     code: Code
 
 
@@ -77,6 +79,12 @@ def run(address: int, arguments: Arguments, num_threads: int) -> None:
         team.parallel(team.entry, ctypes.addressof(call), num_threads, 0)
 
 
+def barrier_address() -> int:
+    """Return where a team's threads wait for one another; 0 where there are no teams."""
+    team = team_of_torch()
+    return 0 if team is None else team.barrier
+
+
 def thread_limit() -> int | None:
     """Return how many threads ``run`` can use at most; ``None`` means as many as the runtime gives.
 
@@ -101,8 +109,8 @@ def _team() -> Team | None:
             parallel = library.GOMP_parallel
             parallel.argtypes = (ctypes.c_void_p, ctypes.c_void_p, ctypes.c_uint, ctypes.c_uint)
             parallel.restype = None
-            code = compile_module(_entry_module(*(_address(library, symbol) for symbol in _SYMBOLS[1:])))
-            return Team(parallel, code.address("entry"), code)
+            code = compile_module(_entry_module(*(_address(library, symbol) for symbol in _SYMBOLS[1:3])))
+            return Team(parallel, code.address("entry"), _address(library, "GOMP_barrier"), code)
     return None
 
 
