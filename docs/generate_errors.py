@@ -35,7 +35,8 @@ EXIT_CODES = {1: "1, a failure", 2: "2, wrong use"}
 
 def error_classes() -> list[type[RecurraError]]:
     """Return every class of the tree in the order of the codes."""
-    classes = [getattr(errors, name) for name in errors.__all__]
+    public = (getattr(errors, name) for name in errors.__all__)
+    classes = [cls for cls in public if issubclass(cls, RecurraError)]  # warnings are no part of the tree
     return sorted(classes, key=lambda cls: (cls.code, cls.__name__))
 
 

@@ -218,7 +218,11 @@ class TrainingDivergedError(RecurraError, ArithmeticError):
 
 
 class UnsupportedCellError(RecurraError, TypeError):
-    """An engine cannot run this cell; the message says why."""
+    """An engine cannot run this cell; the message says why.
+
+    Of compiled code it names the operation and the line of the cell.
+    ``engine="auto"`` gives the same words once as an ``EngineFallbackWarning``, and runs the plain loop.
+    """
 
     code = "RECURRA-501"
 

@@ -60,7 +60,7 @@ class Fence:
     def set_up(self, patch):
         plain = CompiledSection.run
 
-        def run_fenced(section, bind, batch_free, steps, *, cuts, reset=None, **rest):
+        def run_fenced(section, bind, batch_free, steps, *, pieces, reset=None, **rest):
             arrays, kept = {}, []
 
             def bind_copy(slot):
@@ -77,7 +77,7 @@ class Fence:
                 bind_copy,
                 FencedWeights(batch_free, self.side),
                 dataclasses.replace(steps, active=self.copy(steps.active), sequence=self.copy(steps.sequence)),
-                cuts=self.copy(cuts),
+                pieces=dataclasses.replace(pieces, cuts=self.copy(pieces.cuts)),
                 reset=None if reset is None else self.copy(reset),
                 **rest,
             )
@@ -160,22 +160,29 @@ def test_the_patchwork_cell_equals_eager():
         check_against_eager(cell, x, state, **options)
 
 
+@pytest.mark.parametrize("together", [False, True], ids=["piece by piece", "together"])
 @pytest.mark.parametrize("side", SIDES)
 @kinds
-def test_threads_share_scratch_memory_without_leaving_it(kind, side):
-    cell, x, state = arguments(kind, 17, torch.float64)
-    wanted = run(cell, x, state, engine=ENGINE)
+def test_threads_share_memory_without_leaving_it(kind, side, together):
+    cell, x, state = arguments(kind, 33, torch.float64)
+    options = options_of(cell, torch.float64)[2]
+    wanted = run(cell, x, state, engine=ENGINE, **options)
     before = torch.get_num_threads()
 
     with pytest.MonkeyPatch.context() as patch:
         Fence(side).set_up(patch)
         patch.setattr(program, "_SERIAL_WORK", 0)
+        patch.setattr(program, "_CACHE_BYTES", 0 if together else 1 << 40)
+        patch.setattr(program, "_FEW_ROWS", ROWS if together else 0)
         try:
             torch.set_num_threads(3)
-            found = run(cell, x, state, engine=ENGINE)
+            found = run(cell, x, state, engine=ENGINE, **options)
         finally:
             torch.set_num_threads(before)
 
+    assert found.values.keys() == wanted.values.keys()
+    for name, value in wanted.values.items():
+        assert torch.equal(found.values[name], value)
     # how the sums of the weights' gradients are rounded depends on the threads
     assert_same(found, wanted, rtol=1e-12)
 

@@ -112,8 +112,9 @@ class DropIn(torch.nn.RNNBase):
             return run_layer(stack, input, hx, lengths=lengths, reset=reset, batch_first=self.batch_first)
 
     def _is_torchs(self) -> bool:
-        """Whether torch's own forward runs a call without lengths and resets: asked for, or not on the CPU."""
-        return self.engine == "torch" or (self.engine == "auto" and self.weight_ih_l0.device.type != "cpu")
+        """Whether torch's own forward runs a call without lengths and resets: asked for, or none is compiled."""
+        is_foreign = self.weight_ih_l0.device.type != "cpu" or torch.compiler.is_compiling()
+        return self.engine == "torch" or (self.engine == "auto" and is_foreign)
 
     def _view_cells(self) -> list[list[Cell]]:
         cell_class = self.cell_class()

@@ -14,7 +14,7 @@ class LSTM(DropIn, torch.nn.LSTM):  # type: ignore[misc]  # torch's overloads of
     Args:
         *args: As for ``torch.nn.LSTM``: input_size, hidden_size, num_layers=1, bias=True, batch_first=False,
             dropout=0.0, bidirectional=False, proj_size=0, device=None, dtype=None.
-        engine: "auto" is torch's own forward wherever it can do what is asked; see :func:`recurra.unroll`.
+        engine: "auto" is compiled code on the CPU, and torch's own forward elsewhere; see :func:`recurra.unroll`.
         init: "torch" draws the weights that torch draws from the same seed; see :class:`recurra.cells.Cell`.
         **kwargs: As for ``torch.nn.LSTM``.
 

@@ -14,7 +14,7 @@ class RNN(DropIn, torch.nn.RNN):  # type: ignore[misc]  # torch's overloads of f
     Args:
         *args: As for ``torch.nn.RNN``: input_size, hidden_size, num_layers=1, nonlinearity="tanh", bias=True,
             batch_first=False, dropout=0.0, bidirectional=False, device=None, dtype=None.
-        engine: "auto" is torch's own forward wherever it can do what is asked; see :func:`recurra.unroll`.
+        engine: "auto" is compiled code on the CPU, and torch's own forward elsewhere; see :func:`recurra.unroll`.
         init: "torch" draws the weights that torch draws from the same seed; see :class:`recurra.cells.Cell`.
         **kwargs: As for ``torch.nn.RNN``.
 

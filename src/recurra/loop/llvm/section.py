@@ -5,8 +5,8 @@ are too large for a core's cache and the rows are few, all threads run each piec
 of every product and its rows of every loop, and they wait for one another in between. The sums are the same, in the
 same order, either way.
 
-A row slot is an array of rows and a list that says where the rows of each step begin. All counts are run-time arguments,
-so that a new batch size or length compiles nothing.
+A row slot is an array of rows and a list that says where the rows of each step begin. All counts are run-time
+arguments, so that a new batch size or length compiles nothing.
 """
 
 from __future__ import annotations

@@ -91,7 +91,8 @@ class ModelConfig:
     With orthogonal, input matrices are Xavier uniform, recurrent ones orthogonal, and the forget bias is 1.
     Cells from elsewhere initialise themselves."""
     engine: Literal["auto", "native", "eager", "torch"] = "auto"
-    """What runs the recurrence: torch's kernels where the cell is torch's, else a plain loop (auto); or either."""
+    """What runs the recurrence: native is compiled code, eager a plain loop, torch its own kernels for its own cells;
+    auto takes the fastest that can run the cell."""
     init_from: str | None = None
     """Run to take the first weights from; symbols are matched by name. This starts a new run, it resumes none."""
 
