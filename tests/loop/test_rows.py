@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -18,14 +20,11 @@ def calls(draw):
     if draw(st.booleans()):
         shortest = draw(st.sampled_from([0, 0, num_steps]))
         some = draw(st.lists(st.integers(shortest, num_steps), min_size=1, max_size=8))
-        lengths = [some[k % len(some)] if k % draw_gap(some) == 0 else 0 for k in range(batch_size)]
+        # where few lengths are drawn, most rows have no step at all
+        gap = 3 if len(some) < 3 else 1
+        lengths = [some[k % len(some)] if k % gap == 0 else 0 for k in range(batch_size)]
         lengths[draw(st.integers(0, batch_size - 1))] = num_steps
     return num_steps, batch_size, lengths, draw(st.booleans()), draw(st.integers(1, 5))
-
-
-def draw_gap(some):
-    """Have many rows without any step where there are few lengths."""
-    return 3 if len(some) < 3 else 1
 
 
 def layout_of(call):
@@ -103,18 +102,20 @@ def test_the_states_around_a_sequence_are_found(call):
     layout, model = layout_of(call), Model(call)
     memory = torch.arange(model.batch_size + layout.total)
     steps = layout.forward
-    pairs = [(int(steps.sequence[k]) + i, k, i) for k, rows in enumerate(model.steps) for i in range(len(rows))]
+    in_memory = sorted(
+        (int(steps.sequence[k]) + i, k, i) for k, rows in enumerate(model.steps) for i in range(len(rows))
+    )
+    before = [int(steps.old[k]) + i for _, k, i in in_memory]
+    after = [int(steps.new[k]) + i for _, k, i in in_memory]
 
-    entering = entering_rows(layout)
     leaving = memory[layout.leaving : layout.leaving + layout.total]
 
-    in_order = layout.reverse_dense if hasattr(layout, "reverse_dense") else sorted(pairs)
-    assert leaving.tolist() == [int(steps.new[k]) + i for _, k, i in in_order]
+    assert leaving.tolist() == after
     if layout.entering is None:
-        assert entering.tolist() == [int(steps.old[k]) + i for _, k, i in in_order]
+        # they lie apart, and are gathered
+        assert entering_rows(layout).tolist() == before
     else:
-        expected = [int(steps.old[k]) + i for _, k, i in in_order]
-        assert memory[layout.entering : layout.entering + layout.total].tolist() == expected
+        assert memory[layout.entering : layout.entering + layout.total].tolist() == before
 
 
 @given(calls())
@@ -135,14 +136,20 @@ def test_the_way_back_takes_the_same_steps_from_the_last(call):
 @settings(max_examples=200, deadline=None)
 def test_the_pieces_cover_every_row_once_and_none_is_longer_than_said(call):
     layout = layout_of(call)
-    totals = {"pieces": layout.batch_size, "shared": layout.batch_size, "flat": layout.total}
+    is_dense = layout.order is None
+    kinds = {
+        # pieces of ragged rows are cut by their steps
+        "pieces": (layout.batch_size, 64 if is_dense else layout.batch_size),
+        "shared": (layout.batch_size, 64),
+        "flat": (layout.total, 96),
+    }
 
-    for name, total in totals.items():
+    for name, (total, most) in kinds.items():
         pieces = getattr(layout, name)
-        covered = [row for low, high in zip(pieces.cuts[:-1], pieces.cuts[1:], strict=True) for row in range(low, high)]
+        covered = [row for low, high in itertools.pairwise(pieces.cuts) for row in range(low, high)]
 
         assert covered == list(range(total))
-        assert pieces.longest == int(pieces.cuts.diff().max()) <= (96 if name == "flat" else layout.batch_size)
+        assert pieces.longest == int(pieces.cuts.diff().max()) <= most
         assert pieces.cuts.dtype == torch.int64
 
 
@@ -176,7 +183,7 @@ def test_ragged_rows_are_cut_so_that_threads_have_equal_work():
     layout = layout_of((64, 64, lengths, False, 2))
 
     cuts = layout.pieces.cuts.tolist()
-    work = [sum(sorted(lengths, reverse=True)[low:high]) for low, high in zip(cuts[:-1], cuts[1:], strict=True)]
+    work = [sum(sorted(lengths, reverse=True)[low:high]) for low, high in itertools.pairwise(cuts)]
 
     # halves by rows would be 95 to 32
     assert sum(work) == 127

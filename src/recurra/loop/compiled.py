@@ -43,7 +43,7 @@ def find_compiled(plan: Plan) -> tuple[CompiledStep, list[Tensor], Hashable]:
             if found is None:
                 found = _keep(key, _compile(plan, tensors, wants))
     if isinstance(found, UnsupportedCellError):
-        raise UnsupportedCellError(found.message, hint=found.hint) from found
+        raise UnsupportedCellError(found.message, hint=found.hint)
     return found, [tensors[path] for path in found.graph.weights], cell_key
 
 

@@ -12,7 +12,7 @@ from torch import Tensor
 from recurra.errors import EngineFallbackWarning, UnsupportedCellError
 from recurra.loop.eager import run_eager
 from recurra.loop.kernel import find_obstacle, run_torch
-from recurra.loop.obstacles import find_hooks, find_obstacle_in_tensors
+from recurra.loop.obstacles import find_hooks, find_obstacle_around, find_obstacle_in_tensors
 from recurra.loop.plan import Plan
 
 Engine = Callable[[Plan], tuple[Tensor, tuple[Tensor, ...]]]
@@ -42,9 +42,9 @@ def _pick_native(plan: Plan) -> Engine:
     if not plan.batch_size:
         # no rows, nothing to compile; the loop gives the shapes
         return run_eager
-    if torch.is_autocast_enabled("cpu") and plan.x[0].device.type == "cpu":
-        return _without_autocast
-    obstacle = _obstacle_for_native(plan)
+    if _is_autocast(plan):
+        return _pick_without_autocast(plan)
+    obstacle = _obstacle_in_surroundings(plan) or _obstacle_in_types(plan)
     if obstacle:
         raise _refusal("native", plan, obstacle, "use engine='auto' or 'eager'")
     hooks = find_hooks(plan.cell)
@@ -56,7 +56,11 @@ def _pick_native(plan: Plan) -> Engine:
     return lambda plan: native.run_compiled(step, plan, weights, key)
 
 
-def _without_autocast(plan: Plan) -> tuple[Tensor, tuple[Tensor, ...]]:
+def _is_autocast(plan: Plan) -> bool:
+    return plan.x[0].device.type == "cpu" and torch.is_autocast_enabled("cpu")
+
+
+def _pick_without_autocast(plan: Plan) -> Engine:
     """Run a call in the type of the cell's weights, whatever autocast would make of its products."""
     weight = next((p for p in plan.cell.parameters() if p.is_floating_point()), plan.x[0])
 
@@ -65,23 +69,30 @@ def _without_autocast(plan: Plan) -> tuple[Tensor, tuple[Tensor, ...]]:
 
     with torch.autocast("cpu", enabled=False):
         own = dataclasses.replace(plan, x=cast(plan.x), state=cast(plan.state), initial=cast(plan.initial))
-        return _pick_native(own)(own)
+        run = _pick_native(own)
+
+    def run_without(_: Plan) -> tuple[Tensor, tuple[Tensor, ...]]:
+        with torch.autocast("cpu", enabled=False):
+            return run(own)
+
+    return run_without
 
 
 _EAGER_STEPS = 2
 _TORCH_STEPS = 8
-"""Up to so many steps the plain loop, and torch's own function, are done before the native engine has packed weights.
-The number of rows plays no part in this, so that a row's results do not depend on the rows beside it."""
+"""Up to so many steps the plain loop, and torch's function, are done before the native engine has packed weights."""
 
 
 def _pick_fastest(plan: Plan) -> Engine:
+    if torch.compiler.is_compiling() or not plan.batch_size:
+        return run_eager
     is_torchs = not find_obstacle(plan)
     if is_torchs and plan.num_steps <= _TORCH_STEPS:
         return run_torch
-    is_short = plan.num_steps <= _EAGER_STEPS and not torch.is_autocast_enabled("cpu")
-    if is_short or not plan.batch_size:
+    # under autocast the plain loop gives another type, so that its results must not depend on the number of steps
+    if plan.num_steps <= _EAGER_STEPS and not _is_autocast(plan):
         return run_eager
-    if _obstacle_for_native(plan) and not torch.is_autocast_enabled("cpu"):
+    if _obstacle_in_surroundings(plan):
         return run_torch if is_torchs else run_eager
     try:
         return _pick_native(plan)
@@ -92,14 +103,23 @@ def _pick_fastest(plan: Plan) -> Engine:
         return run_eager
 
 
-def _obstacle_for_native(plan: Plan) -> str:
+def _obstacle_in_surroundings(plan: Plan) -> str:
+    """Say what keeps any cell from native code here, which needs no warning; empty if nothing does."""
     if plan.x[0].device.type != "cpu":
         return f"its tensors are on {plan.x[0].device}, and compiled code is for the CPU"
-    if plan.x[0].dtype not in (torch.float32, torch.float64):
-        return f"its tensors are {plan.x[0].dtype}, and compiled code is for float32 and float64"
     if torch.compiler.is_compiling():
         return "torch.compile is at work"
-    return find_obstacle_in_tensors(plan, [p for p in plan.cell.parameters() if p.is_floating_point()])
+    return find_obstacle_around(plan, _weights(plan))
+
+
+def _obstacle_in_types(plan: Plan) -> str:
+    if plan.x[0].dtype not in (torch.float32, torch.float64):
+        return f"its tensors are {plan.x[0].dtype}, and compiled code is for float32 and float64"
+    return find_obstacle_in_tensors(plan, _weights(plan))
+
+
+def _weights(plan: Plan) -> list[Tensor]:
+    return [p for p in plan.cell.parameters() if p.is_floating_point()]
 
 
 def _refusal(engine: str, plan: Plan, obstacle: str, hint: str) -> UnsupportedCellError:

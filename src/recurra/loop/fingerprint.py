@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from recurra.loop.examination import Examiner, global_hooks
+from recurra.loop.surroundings import plain_surroundings
 
 
 def examine(cell: torch.nn.Module) -> tuple[Hashable, dict[str, Tensor]]:
@@ -20,7 +21,8 @@ def examine(cell: torch.nn.Module) -> tuple[Hashable, dict[str, Tensor]]:
     examiner.add(cell, "")
     hooks = global_hooks()
     autocast = torch.is_autocast_enabled("cpu") and torch.get_autocast_dtype("cpu")
-    return (torch.get_default_dtype(), autocast, hooks, tuple(examiner.key)), examiner.tensors
+    settings = (torch.get_default_dtype(), autocast, hooks, plain_surroundings(cell))
+    return (settings, tuple(examiner.key)), examiner.tensors
 
 
 def fingerprint(cell: torch.nn.Module) -> Hashable:
@@ -28,7 +30,8 @@ def fingerprint(cell: torch.nn.Module) -> Hashable:
 
     It holds the classes of the module tree, all Python attributes, hooks, the shapes, strides, types and
     ``requires_grad`` of the tensors, which of them are one object, and the global settings that a step reads.
-    The values of tensors are not part of it, nor are the global variables that a ``forward`` reads.
+    So are numbers and strings that its code reads from around it, see ``surroundings.py``; other global variables are
+    not, nor are the values of tensors.
 
     Raises:
         UnsupportedCellError: When an attribute is of a kind that cannot be compared.

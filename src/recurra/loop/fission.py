@@ -9,7 +9,6 @@ computed before the loop), or recomputed from it if that costs no product, or el
 
 from __future__ import annotations
 
-import functools
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -116,6 +115,18 @@ def strip_views(node: Node) -> Node:
     return node
 
 
+def _remembered(method: Callable[[_Splitter, Node], bool]) -> Callable[[_Splitter, Node], bool]:
+    """Keep a method's answers in the splitter, for as long as it lives."""
+
+    def remembering(self: _Splitter, node: Node) -> bool:
+        key = (method.__name__, node)
+        if key not in self.answers:
+            self.answers[key] = method(self, node)
+        return self.answers[key]
+
+    return remembering
+
+
 class _Splitter:
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
@@ -130,6 +141,7 @@ class _Splitter:
         self.d_before, self.backward, self.d_after = (
             Section(name) for name in ("gradient before", "backward", "gradient after")
         )
+        self.answers: dict[tuple[str, Node], bool] = {}
         self.gradient_sections = (self.d_before, self.backward, self.d_after)
         # row values in memory once the forward pass is over
         self.available: dict[Node, str] = {node: f"x:{k}" for k, node in enumerate(graph.x)}
@@ -219,7 +231,7 @@ class _Splitter:
         costly = _STORED | HEAVY | {"cat"}
         return self._any_below(node, lambda n: n.op in costly and n not in self.available)
 
-    @functools.cache  # noqa: B019  # lives as long as one call of split
+    @_remembered
     def _is_after(self, node: Node) -> bool:
         """Whether a value that only the output needs has a product below it that no later step needs."""
         if not node.is_row or node in self.for_carry or node not in self.on_state:
@@ -276,13 +288,13 @@ class _Splitter:
             return 1
         return 2 if self._has_later_product(node) else 1
 
-    @functools.cache  # noqa: B019  # lives as long as one call of split
+    @_remembered
     def _has_product(self, node: Node) -> bool:
         if not node.is_row or node in self.is_forward:
             return False
         return node.op in PRODUCTS or any(self._has_product(operand) for operand in node.operands())
 
-    @functools.cache  # noqa: B019  # lives as long as one call of split
+    @_remembered
     def _has_later_product(self, node: Node) -> bool:
         if not node.is_row or node in self.is_forward or node in self.for_gradient:
             return False

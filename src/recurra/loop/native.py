@@ -16,10 +16,12 @@ import torch
 from torch import Tensor
 
 from recurra.errors import UnsupportedCellError
+from recurra.loop.copying import copy_cell
 from recurra.loop.eager import run_eager
-from recurra.loop.fingerprint import examine
-from recurra.loop.graph import Node
+from recurra.loop.fingerprint import examine, tensors_of
+from recurra.loop.fission import width as width_of
 from recurra.loop.interpret import evaluate
+from recurra.loop.obstacles import is_transformed, is_wrapped
 from recurra.loop.plan import Plan
 from recurra.loop.program import BatchFree, Binding, CompiledStep, rows
 from recurra.loop.rows import Layout, build_layout, entering_rows
@@ -31,10 +33,11 @@ class Call:
 
     Attributes:
         step: The compiled step.
-        plan: The checked arguments; its tensors are those that are differentiated.
+        plan: The checked arguments.
         weights: The cell's tensors, in the order of the graph's weights.
         key: The cell's fingerprint when it ran.
         layout: How the rows lie in memory.
+        reset: Bytes by row of a sequence, or ``None``.
     """
 
     step: CompiledStep
@@ -42,10 +45,23 @@ class Call:
     weights: tuple[Tensor, ...]
     key: Hashable
     layout: Layout
+    reset: Tensor | None
 
     def inputs(self) -> tuple[Tensor, ...]:
         """Return all tensors that may be differentiated: weights, inputs, states, initial states."""
         return (*self.weights, *self.plan.x, *self.plan.state, *self.plan.initial)
+
+    def without_inputs(self) -> Call:
+        """Return the call without the tensors that autograd keeps, and lets go, by itself."""
+        return dataclasses.replace(self, plan=dataclasses.replace(self.plan, x=(), state=(), initial=()), weights=())
+
+    def with_inputs(self, inputs: Sequence[Tensor]) -> Call:
+        """Return the call with such tensors, in the order of :meth:`inputs`."""
+        graph = self.step.graph
+        ends = (len(graph.weights), len(graph.x), len(graph.state))
+        weights, x, state = (tuple(inputs[sum(ends[:k]) : sum(ends[: k + 1])]) for k in range(3))
+        plan = dataclasses.replace(self.plan, x=x, state=state, initial=tuple(inputs[sum(ends) :]))
+        return dataclasses.replace(self, plan=plan, weights=weights)
 
 
 def run_compiled(
@@ -65,7 +81,8 @@ def run_compiled(
     layout = build_layout(
         plan.num_steps, plan.batch_size, plan.lengths, reverse=plan.reverse, threads=torch.get_num_threads()
     )
-    call = Call(step, plan, tuple(weights), key, layout)
+    reset = None if plan.reset is None else layout.pack(plan.reset.unsqueeze(-1)).to(torch.uint8)
+    call = Call(step, plan, tuple(weights), key, layout, reset)
     if step.graph.d_output is None:
         with torch.no_grad():
             output, last, _ = _ForwardPass(call).run()
@@ -79,7 +96,8 @@ class _Loop(torch.autograd.Function):
     def forward(ctx: Any, call: Call, *inputs: Tensor) -> tuple[Tensor, ...]:
         forward = _ForwardPass(call)
         output, last, kept = forward.run()
-        ctx.call = call
+        ctx.call = call.without_inputs()
+        ctx.places = [tensor.data_ptr() for tensor in call.weights]
         ctx.names = list(kept)
         # the output is saved too, so that torch notices when it is changed in place: its memory may be a state's
         ctx.save_for_backward(*inputs, *kept.values(), output)
@@ -87,50 +105,62 @@ class _Loop(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
-        call: Call = ctx.call
         saved = ctx.saved_tensors
-        count = len(call.inputs())
+        count = len(saved) - len(ctx.names) - 1
         inputs = saved[:count]
-        if torch.is_grad_enabled():
-            return (None, *_differentiable_backward(call, inputs, gradients, ctx.needs_input_grad[1:]))
+        call: Call = ctx.call.with_inputs(inputs)
+        if torch.is_grad_enabled() or is_transformed() or any(map(is_wrapped, gradients)):
+            return (None, *_backward_of_plain_loop(call, ctx.places, gradients, ctx.needs_input_grad[1:]))
         kept = dict(zip(ctx.names, saved[count:-1], strict=True))
-        return (None, *_BackwardPass(call, inputs, kept).run(*gradients))
+        return (None, *_BackwardPass(call, kept).run(*gradients))
 
 
-def _differentiable_backward(
-    call: Call, inputs: Sequence[Tensor], gradients: Sequence[Tensor], wanted: Sequence[bool]
+def _backward_of_plain_loop(
+    call: Call, places: Sequence[int], gradients: Sequence[Tensor], wanted: Sequence[bool]
 ) -> list[Tensor | None]:
-    """Run the plain loop again and let autograd differentiate it, with a graph for second derivatives."""
-    if call.step.fission.draws:
-        raise UnsupportedCellError(
-            f"{type(call.plan.cell).__name__} draws random numbers, and was asked for second derivatives, "
-            "which the native engine takes from the plain loop, whose draws are others",
-            hint="use engine='eager' for second derivatives of such a cell",
-        )
-    if examine(call.plan.cell)[0] != call.key:
-        raise UnsupportedCellError(
-            f"{type(call.plan.cell).__name__} was expected to be as it was when it ran, as its second derivatives are "
-            "taken from the plain loop, got other attributes",
-            hint="change a cell only after its gradients have been taken",
-        )
-    num_weights, num_inputs, num_states = len(call.weights), len(call.plan.x), len(call.plan.state)
-    x = inputs[num_weights : num_weights + num_inputs]
-    rest = inputs[num_weights + num_inputs :]
-    plan = dataclasses.replace(call.plan, x=tuple(x), state=tuple(rest[:num_states]), initial=tuple(rest[num_states:]))
-    sources = [*call.weights, *x, *rest]
+    """Run the plain loop again and let autograd differentiate it: for second derivatives, and transformed gradients."""
+    plan = dataclasses.replace(call.plan, cell=_cell_as_it_ran(call, places))
+    is_second = torch.is_grad_enabled()
     with torch.enable_grad():
         output, last = run_eager(plan)
         results = [(r, g) for r, g in zip((output, *last), gradients, strict=True) if r.requires_grad]
         found = iter(
             torch.autograd.grad(
                 [result for result, _ in results],
-                [source for source, want in zip(sources, wanted, strict=True) if want],
+                [source for source, want in zip(call.inputs(), wanted, strict=True) if want],
                 [gradient for _, gradient in results],
-                create_graph=True,
+                create_graph=is_second,
                 allow_unused=True,
             )
         )
     return [next(found) if want else None for want in wanted]
+
+
+def _cell_as_it_ran(call: Call, places: Sequence[int]) -> torch.nn.Module:
+    """Return a copy of the cell around the tensors that it ran with.
+
+    Raises:
+        UnsupportedCellError: When it is no longer what it was, or draws random numbers, which the loop would draw anew.
+    """
+    who = f"{type(call.plan.cell).__name__} was expected"
+    why = "as the derivatives asked for are taken from the plain loop"
+    if call.step.fission.draws:
+        raise UnsupportedCellError(
+            f"{who} to draw no random numbers, {why}, whose draws are others",
+            hint="use engine='eager' for second derivatives of such a cell",
+        )
+    live = tensors_of(call.plan.cell)
+    paths = list(call.step.graph.weights)
+    copy = None
+    if live.keys() >= set(paths):
+        copy = copy_cell(call.plan.cell, {id(live[p]): w for p, w in zip(paths, call.weights, strict=True)})
+    is_moved = any(w.data_ptr() != place for w, place in zip(call.weights, places, strict=True))
+    if copy is None or is_moved or examine(copy)[0] != call.key:
+        raise UnsupportedCellError(
+            f"{who} to be as it was when it ran, {why}, got other attributes or other data",
+            hint="change a cell only after its gradients have been taken",
+        )
+    return copy
 
 
 class _ForwardPass:
@@ -157,7 +187,7 @@ class _ForwardPass:
             for slot, node in section.targets.items():
                 if not slot.startswith("new:"):
                     is_given_away = slot == "output"
-                    self.sequences[slot] = rows(layout.total, _width(node), self.dtype, is_given_away=is_given_away)
+                    self.sequences[slot] = rows(layout.total, width_of(node), self.dtype, is_given_away=is_given_away)
         self.step.run_flat(fission.before, self.sequences, batch_free, layout)
         self._run_steps(batch_free)
         if fission.after.targets:
@@ -189,23 +219,22 @@ class _ForwardPass:
             old, new = (steps.old, steps.new) if whole else (steps.even, steps.odd)
             slots |= {f"old:{k}": (memory, old), f"state:{k}": (memory, old), f"new:{k}": (memory, new)}
             slots[f"initial:{k}"] = (memory, steps.none)
-        reset = self._enter_resets(slots)
+        self._enter_resets(slots)
 
         def bind(slot: str) -> Binding:
             return slots.get(slot) or (self.sequences[slot], steps.sequence)
 
-        self.step.run_steps(self.fission.forward, bind, batch_free, layout, steps, reset)
+        self.step.run_steps(self.fission.forward, bind, batch_free, layout, steps, self.call.reset)
 
-    def _enter_resets(self, slots: dict[str, Binding]) -> Tensor | None:
+    def _enter_resets(self, slots: dict[str, Binding]) -> None:
         """Give the states that enter the steps memory of their own: some are not those that left the step before."""
-        if self.plan.reset is None:
-            return None
+        if self.call.reset is None:
+            return
         layout, steps = self.layout, self.layout.forward
         for k, (initial, width) in enumerate(zip(self.plan.initial, self.step.state_widths, strict=True)):
             self.sequences[f"state:{k}"] = rows(layout.total, width, self.dtype)
             slots[f"state:{k}"] = (self.sequences[f"state:{k}"], steps.sequence)
             slots[f"initial:{k}"] = (layout.sort(initial.detach()).contiguous(), steps.none)
-        return layout.pack(self.plan.reset.unsqueeze(-1)).to(torch.uint8)
 
     # --- results
 
@@ -252,22 +281,22 @@ class _ForwardPass:
 
 
 class _BackwardPass:
-    def __init__(self, call: Call, inputs: Sequence[Tensor], kept: dict[str, Tensor]) -> None:
+    def __init__(self, call: Call, kept: dict[str, Tensor]) -> None:
         self.call, self.step, self.layout, self.plan = call, call.step, call.layout, call.plan
         self.fission, self.dtype = self.step.fission, self.step.dtype
-        self.weights = inputs[: len(call.weights)]
+        self.weights = call.weights
         self.sequences = dict(kept)
 
     def run(self, d_output: Tensor, *d_last: Tensor) -> list[Tensor | None]:
         """Return the gradients of all inputs of the call."""
         fission, layout, graph = self.fission, self.layout, self.step.graph
         batch_free = self.step.weights("backward", self.weights)
-        self.sequences["d_output"] = layout.pack(d_output)
+        self.sequences["d_output"] = layout.pack(d_output.resolve_neg())
         for section in fission.backward_sections():
             for slot, node in section.targets.items():
                 if not slot.startswith("d_state:"):
                     is_given_away = slot.startswith("d_x:")
-                    self.sequences[slot] = rows(layout.total, _width(node), self.dtype, is_given_away=is_given_away)
+                    self.sequences[slot] = rows(layout.total, width_of(node), self.dtype, is_given_away=is_given_away)
         self.step.run_flat(fission.d_before, self.sequences, batch_free, layout)
         d_state, d_initial = self._run_steps(d_last, batch_free)
         self.step.run_flat(fission.d_after, self.sequences, batch_free, layout)
@@ -278,7 +307,7 @@ class _BackwardPass:
     def _run_steps(self, d_last: Sequence[Tensor], batch_free: BatchFree) -> tuple[list[Tensor], list[Tensor]]:
         layout, steps = self.layout, self.layout.backward
         batch_size = layout.batch_size
-        has_reset = self.plan.reset is not None
+        has_reset = self.call.reset is not None
         slots: dict[str, Binding] = {}
         carried, initial = [], []
         for k, (gradient, width) in enumerate(zip(d_last, self.step.state_widths, strict=True)):
@@ -293,15 +322,7 @@ class _BackwardPass:
         def bind(slot: str) -> Binding:
             return slots.get(slot) or (self.sequences[slot], steps.sequence)
 
-        reset = layout.pack(self.plan.reset.unsqueeze(-1)).to(torch.uint8) if has_reset else None  # type: ignore[union-attr]
-        self.step.run_steps(self.fission.backward, bind, batch_free, layout, steps, reset)
+        self.step.run_steps(self.fission.backward, bind, batch_free, layout, steps, self.call.reset)
         final = int(steps.odd[-1])
         d_state = [layout.unsort(memory[final : final + batch_size].clone()) for memory in carried]
         return d_state, [layout.unsort(gradient) for gradient in initial] if has_reset else []
-
-
-def _width(node: Node) -> int:
-    width = 1
-    for size in node.row_shape:
-        width *= size
-    return width

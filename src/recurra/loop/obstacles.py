@@ -7,10 +7,28 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor
 from torch.nn.modules import module as torch_module
+from torch.utils._device import DeviceContext
 
 from recurra.loop.plan import Plan
 
 _HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
+
+
+def find_obstacle_around(plan: Plan, weights: Iterable[Tensor]) -> str:
+    """Say what of torch's wants to see every operation, or is no plain tensor; empty if nothing is.
+
+    Args:
+        plan: The call.
+        weights: The cell's floating-point tensors.
+    """
+    tensors = [*weights, *plan.x, *plan.state, *plan.initial]
+    if torch._C._len_torch_dispatch_stack() or any(not _is_default_device(mode) for mode in _function_modes()):
+        return "a mode of torch is active that looks at every operation"
+    if is_transformed():
+        return "torch.func or forward-mode differentiation is active"
+    if any(type(tensor) not in (Tensor, torch.nn.Parameter) for tensor in tensors):
+        return "a tensor is of a subclass"
+    return ""
 
 
 def find_obstacle_in_tensors(plan: Plan, weights: Iterable[Tensor]) -> str:
@@ -20,20 +38,31 @@ def find_obstacle_in_tensors(plan: Plan, weights: Iterable[Tensor]) -> str:
         plan: The call.
         weights: The cell's floating-point tensors.
     """
+    weights = list(weights)
+    around = find_obstacle_around(plan, weights)
+    if around:
+        return around
     x = plan.x[0]
     tensors = [*weights, *plan.x, *plan.state, *plan.initial]
-    if torch._C._len_torch_dispatch_stack() or torch._C._len_torch_function_stack():
-        return "a mode of torch is active that looks at every operation"
-    if is_transformed():
-        return "torch.func or forward-mode differentiation is active"
-    if any(type(tensor) not in (Tensor, torch.nn.Parameter) for tensor in tensors):
-        return "a tensor is of a subclass"
     if not x.is_floating_point() or any(tensor.dtype != x.dtype for tensor in tensors):
         found = ", ".join(sorted({str(tensor.dtype) for tensor in tensors}))
         return f"x, state and weights are not of one floating-point type, but of {found}"
     if x.is_meta or any(tensor.device != x.device for tensor in tensors):
         return "x, state and weights are not on one device that holds data"
+    if any(tensor.is_neg() or tensor.is_conj() for tensor in tensors):
+        return "a tensor is a view that negates or conjugates"
     return "" if plan.batch_size else "the batch is empty"
+
+
+def _function_modes() -> list[object]:
+    if not torch._C._len_torch_function_stack():
+        return []
+    return list(torch.overrides._get_current_function_mode_stack())
+
+
+def _is_default_device(mode: object) -> bool:
+    """Whether a mode only says where new tensors are made, and that is the CPU."""
+    return isinstance(mode, DeviceContext) and torch.device(mode.device).type == "cpu"
 
 
 def find_hooks(cell: torch.nn.Module) -> str:
@@ -43,6 +72,16 @@ def find_hooks(cell: torch.nn.Module) -> str:
     if any(getattr(module, name) for module in cell.modules() for name in _HOOKS):
         return "it has hooks"
     return ""
+
+
+def is_wrapped(tensor: Tensor) -> bool:
+    """Whether a tensor stands for others, of a subclass or in a transformation, and has no memory of its own."""
+    functorch = torch._C._functorch
+    return (
+        type(tensor) not in (Tensor, torch.nn.Parameter)
+        or functorch.is_functorch_wrapped_tensor(tensor)
+        or functorch.is_legacy_batchedtensor(tensor)
+    )
 
 
 def is_transformed() -> bool:

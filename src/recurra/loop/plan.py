@@ -90,12 +90,13 @@ def build_plan(
     total, batch_size = inputs[0].shape[:2]
     num_steps = total
     if lengths is not None:
-        lengths = check_lengths("unroll", lengths, total, batch_size)
+        lengths = check_lengths("unroll", lengths, total, batch_size).clone()
         num_steps = int(lengths.max()) if batch_size else 0
         inputs = tuple(_without_padding(tensor[:num_steps], lengths) for tensor in inputs)
         lengths = None if bool((lengths == num_steps).all()) else lengths
     if reset is not None:
-        reset = check_reset(reset, (total, batch_size))[:num_steps]
+        # a copy: the backward pass reads it again, and callers use such masks again
+        reset = check_reset(reset, (total, batch_size))[:num_steps].clone()
     state_given = _check_given(cell, state, "state", batch_size)
     initial = _check_given(cell, initial_state, "initial_state", batch_size)
     if initial is None and (state_given is None or reset is not None):

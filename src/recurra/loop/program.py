@@ -45,7 +45,7 @@ class CompiledSection:
         program: What it does.
         signature: Its arguments.
         resets: Slots that resets touch.
-        address: Its machine code, compiled when it is first needed.
+        item_bytes: Size of a number.
     """
 
     program: Program
@@ -229,9 +229,18 @@ class CompiledStep:
     ) -> list[Tensor | None]:
         """Return the gradients of the weights, summed over all rows of all steps; ``None`` for those that have none."""
         fission, graph = self.fission, self.graph
-        values = [_over_all_rows(node, sequences[slot]) for node, slot in fission.sequences.items()]
+        values = [_over_all_rows(node, sequences[slot], layout.total) for node, slot in fission.sequences.items()]
         found = dict(zip(fission.sums, self._sums.run([*tensors, *values], layout.total), strict=True))
-        return [found[graph.d_weights[path]] if path in graph.d_weights else None for path in graph.weights]
+        given: set[int] = set()
+        result: list[Tensor | None] = []
+        for path in graph.weights:
+            gradient = found[graph.d_weights[path]] if path in graph.d_weights else None
+            if gradient is not None and id(gradient) in given:
+                # the caller may change one of them in place
+                gradient = gradient.clone()
+            given.add(id(gradient))
+            result.append(gradient)
+        return result
 
     def run_flat(self, section: Section, arrays: Mapping[str, Tensor], batch_free: BatchFree, layout: Layout) -> None:
         """Run a section over all rows of a sequence, in any order."""
@@ -276,12 +285,12 @@ class CompiledStep:
         )
 
 
-def _over_all_rows(node: Node, sequence: Tensor) -> Tensor:
+def _over_all_rows(node: Node, sequence: Tensor, total: int) -> Tensor:
     """Return a sequence (total, width) as the row value it holds, with the batch axis where the node has it."""
     axis = next(a for a, size in enumerate(node.shape) if isinstance(size, Rows))
     shape = node.row_shape
-    rows_first = sequence.view(-1, *shape)
-    return rows_first.movedim(0, axis).reshape(*shape[:axis], -1, *shape[axis + 1 :])
+    rows_first = sequence.view(total, *shape)
+    return rows_first.movedim(0, axis).reshape(*shape[:axis], total * shape[axis], *shape[axis + 1 :])
 
 
 def _check_known(nodes: Sequence[Node]) -> None:

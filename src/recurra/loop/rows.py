@@ -114,7 +114,7 @@ class Layout:
 
     def pack(self, x: Tensor) -> Tensor:
         """Return (T, B, ·) as a sequence (total, ·)."""
-        flat = x.reshape(-1, *x.shape[2:])
+        flat = x.reshape(x.shape[0] * x.shape[1], *x.shape[2:])
         return flat.contiguous() if self.index is None else flat.index_select(0, self.index)
 
     def unpack(self, sequence: Tensor) -> Tensor:
@@ -234,7 +234,7 @@ def _ragged(num_steps: int, batch_size: int, lengths: Tensor, reverse: bool, thr
 
 
 def _even_cuts(sorted_lengths: Tensor, threads: int) -> Tensor:
-    """Cut the batch into pieces that have about the same number of steps to run, none too long."""
+    """Cut the batch into pieces that have about the same number of steps to run."""
     batch_size = len(sorted_lengths)
     pieces = len(_cuts(batch_size, _LOOP_ROWS, threads)) - 1
     done = (sorted_lengths + 1).cumsum(0)

@@ -12,7 +12,7 @@ from recurra.cells import State
 from recurra.errors import ChoiceError
 from recurra.loop.engines import pick_engine
 from recurra.loop.plan import Plan, build_plan
-from recurra.loop.probing import declared_layout, probed_layout
+from recurra.loop.probing import declared_layout, split_result
 
 ENGINES = ("auto", "native", "eager", "torch")
 
@@ -91,6 +91,8 @@ def check_engine(who: str, engine: str) -> str:
 def _without_steps(plan: Plan) -> Tensor:
     layout = declared_layout(plan.cell)
     if layout is None and getattr(plan.cell, "returns_output", False):
-        layout = probed_layout(plan.cell, plan.blank_step())
+        with torch.no_grad():
+            output, _ = split_result(plan.cell, plan.cell(plan.blank_step(), plan.form(plan.state)))
+        return output.new_zeros(0, *output.shape)
     width = plan.state[0].shape[-1] if layout is None else layout.output_size
     return plan.state[0].new_zeros(0, plan.batch_size, width)

@@ -178,13 +178,15 @@ def test_subnormal_results_are_not_flushed(name, width, item_bytes):
 @pytest.mark.parametrize("item_bytes", BYTES)
 @pytest.mark.parametrize("width", WIDTHS)
 @pytest.mark.parametrize("name", ["sin", "cos"])
-def test_sine_and_cosine_are_nan_beyond_their_limit(name, width, item_bytes):
+def test_sine_and_cosine_go_on_beyond_the_limit_of_the_quick_way(name, width, item_bytes):
     limit = TYPES[item_bytes](2.0**23)
-    x = np.array([limit, -limit, np.nextafter(limit, np.inf), -1e30, np.inf, -np.inf], TYPES[item_bytes])
+    x = np.array([limit, -limit, np.nextafter(limit, np.inf), 1.7e9, -1e30, np.inf, -np.inf], TYPES[item_bytes])
 
     got = compiled(name, width, item_bytes)(x)
 
-    assert np.isnan(got).tolist() == [False, False, True, True, True, True]
+    assert np.isnan(got).tolist() == [False] * 5 + [True] * 2
+    wanted = getattr(np, name)(x[:5].astype(np.float64))
+    np.testing.assert_allclose(got[:5], wanted, rtol=4 * np.finfo(TYPES[item_bytes]).eps)
 
 
 @pytest.mark.parametrize("item_bytes", BYTES)
@@ -317,9 +319,10 @@ def test_remainder_is_torchs(width, item_bytes):
 
 @pytest.mark.parametrize("item_bytes", BYTES)
 @pytest.mark.parametrize("width", TARGETS)
-def test_no_function_calls_a_library(width, item_bytes):
+def test_no_function_but_sine_and_cosine_of_large_numbers_calls_a_library(width, item_bytes):
     functions = {**math.FUNCTIONS, "sign": math.sign, "round": math.round, "power": lambda e, x: math.power(e, x, 1.7)}
-    for name, function in functions.items():
+    for name in functions.keys() - {"sin", "cos"}:
+        function = functions[name]
         text = assembly(loop_of(function, TARGETS[width], item_bytes, 1), TARGETS[width])
 
         assert re.findall(r"^\s+(?:callq?|bl|jmpq?\s+\*|blr)\s.*", text, re.MULTILINE) == [], name

@@ -1,6 +1,7 @@
 """Functions on vectors, as straight instructions: exp, log, tanh and their like, to about two units in the last place.
 
-Nothing here branches or calls a library (``fmod`` and ``remainder`` apart), and nothing flushes subnormal numbers.
+Nothing here branches or calls a library (``fmod`` and ``remainder``, and ``sin`` and ``cos`` of large numbers, apart),
+and nothing flushes subnormal numbers.
 NaN in gives NaN out, and values beyond a function's range give what torch gives: 0, an infinity or NaN.
 The errors in the docstrings are what the tests allow, in units of the last place (ulp) of the true result, on every
 target; where there are two, they are for float32 and float64.
@@ -145,14 +146,21 @@ def erf(e: Emitter, x: Value) -> Value:
 
 
 def sin(e: Emitter, x: Value) -> Value:
-    """Return the sine, relatively accurate near all its zeros; within 1.75 and 2.5 ulp up to 2**23, NaN beyond."""
+    """Return the sine, accurate near all its zeros; within 1.75 and 2.5 ulp; by the C library beyond 2**23."""
     turned = _turned(e, x, 0)
-    return e.select(is_below(e, x, precision(e.item_bytes).tiny), x, turned)  # keeps -0
+    value = e.select(is_below(e, x, precision(e.item_bytes).tiny), x, turned)  # keeps -0
+    return _unless(e, _is_moderate(e, x), value, lambda: e.select(_is_moderate(e, x), value, e.intrinsic("sin", x)))
 
 
 def cos(e: Emitter, x: Value) -> Value:
-    """Return the cosine, relatively accurate near all its zeros; within 1.75 and 2.5 ulp up to 2**23, NaN beyond."""
-    return _turned(e, x, 1)
+    """Return the cosine, accurate near all its zeros; within 1.75 and 2.5 ulp; by the C library beyond 2**23."""
+    value = _turned(e, x, 1)
+    return _unless(e, _is_moderate(e, x), value, lambda: e.select(_is_moderate(e, x), value, e.intrinsic("cos", x)))
+
+
+def _is_moderate(e: Emitter, x: Value) -> Value:
+    """Where the reduction by multiples of pi/2 is exact enough; also at infinities and NaN, which it makes NaN."""
+    return e.b.not_(e.b.and_(e.b.not_(is_below(e, x, 2.0**23)), is_below(e, x, _INFINITY)))
 
 
 def _turned(e: Emitter, x: Value, quarters: int) -> Value:
@@ -275,25 +283,30 @@ def fmod(e: Emitter, a: Value, b: Value) -> Value:
     """
     if not e.has_fma:
         return e.b.frem(a, b)
-    before = e.b.block
     quotient = e.intrinsic("trunc", e.b.fdiv(a, b))
     finite = is_below(e, b, _INFINITY)
     quick = e.b.and_(finite, is_below(e, quotient, 2.0 ** (precision(e.item_bytes).mantissa_bits - 1)))
-    slow, after = (e.b.append_basic_block(name) for name in ("fmod.slow", "fmod.done"))
     rest = e.fma(e.b.fneg(quotient), b, a)
     # a quotient just below a whole number may have been rounded up to it
     overshot = e.b.and_(_have_opposite_signs(e, rest, a), e.b.fcmp_unordered("!=", rest, e.constant(0.0)))
     rest = e.select(overshot, e.b.fadd(rest, e.intrinsic("copysign", b, a)), rest)
     rest = e.intrinsic("copysign", rest, a)
+    return _unless(e, quick, rest, lambda: e.b.frem(a, b))
+
+
+def _unless(e: Emitter, quick: Value, fast: Value, exact: Callable[[], Value]) -> Value:
+    """Return ``fast`` if all lanes of ``quick`` are true, else what ``exact`` emits, which may call the C library."""
+    before = e.b.block
+    slow, after = (e.b.append_basic_block(name) for name in ("slow", "done"))
     reduce = e.declare(f"llvm.vector.reduce.and.v{e.lanes}i1", i1, (e.bits,))
     e.b.cbranch(e.b.call(reduce, [quick]), after, slow)
     e.b.position_at_end(slow)
-    exact = e.b.frem(a, b)
+    value = exact()
     e.b.branch(after)
     e.b.position_at_end(after)
     result = e.b.phi(e.vector)
-    result.add_incoming(rest, before)
-    result.add_incoming(exact, slow)
+    result.add_incoming(fast, before)
+    result.add_incoming(value, slow)
     return result
 
 
