@@ -25,7 +25,7 @@ def _compare(predicate: str) -> Callable[[Emitter, Value, Value], Value]:
 
 def _relu(e: Emitter, x: Value) -> Value:
     # a comparison that NaN fails, so that NaN stays
-    return e.select(e.b.fcmp_ordered("<=", x, e.constant(0.0)), e.constant(0.0), x)
+    return e.select(e.b.fcmp_ordered("<", x, e.constant(0.0)), e.constant(0.0), x)
 
 
 OPERATIONS: dict[str, Callable[..., Value]] = {
