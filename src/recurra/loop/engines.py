@@ -11,7 +11,7 @@ from torch import Tensor
 
 from recurra.errors import EngineFallbackWarning, UnsupportedCellError
 from recurra.loop.eager import run_eager
-from recurra.loop.kernel import find_obstacle, run_torch
+from recurra.loop.kernel import find_obstacle, name_of_function, run_torch
 from recurra.loop.obstacles import find_hooks, find_obstacle_around, find_obstacle_in_tensors
 from recurra.loop.plan import Plan
 
@@ -79,15 +79,15 @@ def _pick_without_autocast(plan: Plan) -> Engine:
 
 
 _EAGER_STEPS = 2
-_TORCH_STEPS = 8
-"""Up to so many steps the plain loop, and torch's function, are done before the native engine has packed weights."""
+_TORCH_STEPS = {"lstm": 16, "rnn_tanh": 16, "rnn_relu": 16, "gru": 4}
+"""Up to so many steps the plain loop, and torch's functions, are done before the native engine has packed weights."""
 
 
 def _pick_fastest(plan: Plan) -> Engine:
     if torch.compiler.is_compiling() or not plan.batch_size:
         return run_eager
     is_torchs = not find_obstacle(plan)
-    if is_torchs and plan.num_steps <= _TORCH_STEPS:
+    if is_torchs and plan.num_steps <= _TORCH_STEPS[name_of_function(plan.cell)]:
         return run_torch
     # under autocast the plain loop gives another type, so that its results must not depend on the number of steps
     if plan.num_steps <= _EAGER_STEPS and not _is_autocast(plan):

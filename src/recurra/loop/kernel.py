@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from recurra.cells import ElmanCell, ElmanReLUCell, GRUCell, LSTMCell, ProjectedLSTMCell
-from recurra.loop.obstacles import find_hooks, find_obstacle_in_tensors
+from recurra.loop.obstacles import find_hooks, find_obstacle_around, find_obstacle_in_tensors
 from recurra.loop.packing import packed_batch_sizes, packed_index
 from recurra.loop.plan import Plan
 from recurra.loop.probing import plain_type
@@ -36,6 +36,13 @@ def find_function(cell: torch.nn.Module) -> Callable[..., Any] | None:
     if kind is torch.nn.RNNCell:
         return {"tanh": _VF.rnn_tanh, "relu": _VF.rnn_relu}.get(str(cell.nonlinearity))
     return _FUNCTIONS.get(kind)
+
+
+def name_of_function(cell: torch.nn.Module) -> str:
+    """Return the name of torch's fused function for ``cell``, such as "lstm"."""
+    function: Any = find_function(cell)
+    name: str = function.__name__
+    return name
 
 
 def find_obstacle(plan: Plan) -> str:
@@ -62,7 +69,7 @@ def _obstacle_in_call(plan: Plan) -> str:
     if plan.is_tuple:
         return "a step takes a tuple"
     weight: Any = plan.cell.weight_ih
-    obstacle = find_obstacle_in_tensors(plan, [weight])
+    obstacle = find_obstacle_around(plan, [weight]) or find_obstacle_in_tensors(plan, [weight])
     if not obstacle and plan.x[0].device.type == "cpu" and torch.is_autocast_enabled("cpu"):
         return "autocast is on, which torch's functions do not follow on the CPU"
     return obstacle

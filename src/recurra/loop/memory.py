@@ -30,15 +30,14 @@ class Pool:
 
     def take(self, size: int, dtype: torch.dtype) -> Tensor:
         """Return memory for ``size`` numbers, with anything in it."""
-        empty = torch.empty(0, dtype=dtype)
-        wanted = size * empty.element_size()
+        wanted = size * dtype.itemsize
         if wanted < _SMALLEST or torch.is_inference_mode_enabled():
             return torch.empty(size, dtype=dtype)
         with self._lock:
             storage = self._find(wanted) or self._add(wanted)
             if storage is None:
                 return torch.empty(size, dtype=dtype)
-            return empty.set_(storage, 0, (size,), (1,))
+            return torch.empty(0, dtype=dtype).set_(storage, 0, (size,), (1,))
 
     def clear(self) -> None:
         """Hold nothing; what is in use lives as long as it is."""

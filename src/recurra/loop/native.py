@@ -112,7 +112,7 @@ class _Loop(torch.autograd.Function):
         if torch.is_grad_enabled() or is_transformed() or any(map(is_wrapped, gradients)):
             return (None, *_backward_of_plain_loop(call, ctx.places, gradients, ctx.needs_input_grad[1:]))
         kept = dict(zip(ctx.names, saved[count:-1], strict=True))
-        return (None, *_BackwardPass(call, kept).run(*gradients))
+        return (None, *_BackwardPass(call, kept).run(ctx.needs_input_grad[1:], *gradients))
 
 
 def _backward_of_plain_loop(
@@ -287,8 +287,8 @@ class _BackwardPass:
         self.weights = call.weights
         self.sequences = dict(kept)
 
-    def run(self, d_output: Tensor, *d_last: Tensor) -> list[Tensor | None]:
-        """Return the gradients of all inputs of the call."""
+    def run(self, wanted: Sequence[bool], d_output: Tensor, *d_last: Tensor) -> list[Tensor | None]:
+        """Return the gradients of all inputs of the call, of the states only where they are wanted."""
         fission, layout, graph = self.fission, self.layout, self.step.graph
         batch_free = self.step.weights("backward", self.weights)
         self.sequences["d_output"] = layout.pack(d_output.resolve_neg())
@@ -298,13 +298,17 @@ class _BackwardPass:
                     is_given_away = slot.startswith("d_x:")
                     self.sequences[slot] = rows(layout.total, width_of(node), self.dtype, is_given_away=is_given_away)
         self.step.run_flat(fission.d_before, self.sequences, batch_free, layout)
-        d_state, d_initial = self._run_steps(d_last, batch_free)
+        first = len(self.weights) + len(graph.x)
+        wants_state = wanted[first : first + len(graph.state)]
+        d_state, d_initial = self._run_steps(d_last, wants_state, batch_free)
         self.step.run_flat(fission.d_after, self.sequences, batch_free, layout)
         d_x = [None if node is None else layout.unpack(self.sequences[f"d_x:{k}"]) for k, node in enumerate(graph.d_x)]
         d_weights = self.step.sum_gradients(self.weights, self.sequences, layout)
         return [*d_weights, *d_x, *d_state, *d_initial]
 
-    def _run_steps(self, d_last: Sequence[Tensor], batch_free: BatchFree) -> tuple[list[Tensor], list[Tensor]]:
+    def _run_steps(
+        self, d_last: Sequence[Tensor], wants_state: Sequence[bool], batch_free: BatchFree
+    ) -> tuple[list[Tensor | None], list[Tensor]]:
         layout, steps = self.layout, self.layout.backward
         batch_size = layout.batch_size
         has_reset = self.call.reset is not None
@@ -315,14 +319,18 @@ class _BackwardPass:
             # both halves: a row that starts late finds its gradient in either
             memory.view(2, batch_size, width)[:] = layout.sort(gradient)
             carried.append(memory)
-            initial.append(torch.zeros(batch_size if has_reset else 1, width, dtype=self.dtype))
             slots |= {f"d_new:{k}": (memory, steps.even), f"d_state:{k}": (memory, steps.odd)}
-            slots[f"d_initial:{k}"] = (initial[k], steps.none)
+            if has_reset:
+                initial.append(torch.zeros(batch_size, width, dtype=self.dtype))
+            slots[f"d_initial:{k}"] = (initial[k] if has_reset else memory, steps.none)
 
         def bind(slot: str) -> Binding:
             return slots.get(slot) or (self.sequences[slot], steps.sequence)
 
         self.step.run_steps(self.fission.backward, bind, batch_free, layout, steps, self.call.reset)
         final = int(steps.odd[-1])
-        d_state = [layout.unsort(memory[final : final + batch_size].clone()) for memory in carried]
+        d_state = [
+            layout.unsort(memory[final : final + batch_size].clone()) if want else None
+            for memory, want in zip(carried, wants_state, strict=True)
+        ]
         return d_state, [layout.unsort(gradient) for gradient in initial] if has_reset else []

@@ -38,10 +38,6 @@ def find_obstacle_in_tensors(plan: Plan, weights: Iterable[Tensor]) -> str:
         plan: The call.
         weights: The cell's floating-point tensors.
     """
-    weights = list(weights)
-    around = find_obstacle_around(plan, weights)
-    if around:
-        return around
     x = plan.x[0]
     tensors = [*weights, *plan.x, *plan.state, *plan.initial]
     if not x.is_floating_point() or any(tensor.dtype != x.dtype for tensor in tensors):

@@ -172,7 +172,8 @@ def rows(count: int, width: int, dtype: torch.dtype, *, is_given_away: bool = Fa
     """Return memory for ``count`` rows; of its own and no larger if the caller of the engine gets it."""
     if is_given_away:
         return torch.empty(count, width, dtype=dtype)
-    return allocate(count * width, dtype)[: count * width].view(count, width)
+    memory = allocate(count * width, dtype)
+    return memory.view(count, width) if count * width else memory[:0].view(count, width)
 
 
 class CompiledStep:
@@ -289,6 +290,8 @@ def _over_all_rows(node: Node, sequence: Tensor, total: int) -> Tensor:
     """Return a sequence (total, width) as the row value it holds, with the batch axis where the node has it."""
     axis = next(a for a, size in enumerate(node.shape) if isinstance(size, Rows))
     shape = node.row_shape
+    if axis == 0:
+        return sequence.view(total * shape[0], *shape[1:])
     rows_first = sequence.view(total, *shape)
     return rows_first.movedim(0, axis).reshape(*shape[:axis], total * shape[axis], *shape[axis + 1 :])
 
