@@ -14,7 +14,7 @@ from recurra.cells import Cell, Init, State
 from recurra.cells.gates import check_init, reinitialize
 from recurra.errors import ShapeError
 from recurra.layers.stack import Stack, run_layer
-from recurra.loop import check_engine, check_states
+from recurra.loop import TORCH_STEPS, check_engine, check_states
 
 
 class DropIn(torch.nn.RNNBase):
@@ -93,7 +93,7 @@ class DropIn(torch.nn.RNNBase):
             RuntimeError: When ``input`` or ``hx`` is of another size, as in torch.
             ValueError: When ``input`` has another number of axes or another type, as in torch.
         """
-        if lengths is None and reset is None and self._is_torchs():
+        if lengths is None and reset is None and self._is_torchs(input):
             if isinstance(input, PackedSequence):
                 # torch.nn.LSTM does not: a float32 batch of equal lengths and a wrong width would read past its weights
                 self._check_as_torch(input, hx)
@@ -111,10 +111,14 @@ class DropIn(torch.nn.RNNBase):
             )
             return run_layer(stack, input, hx, lengths=lengths, reset=reset, batch_first=self.batch_first)
 
-    def _is_torchs(self) -> bool:
-        """Whether torch's own forward runs a call without lengths and resets: asked for, or none is compiled."""
-        is_foreign = self.weight_ih_l0.device.type != "cpu" or torch.compiler.is_compiling()
-        return self.engine == "torch" or (self.engine == "auto" and is_foreign)
+    def _is_torchs(self, input: Tensor | PackedSequence) -> bool:
+        """Whether torch's own forward runs a call without lengths and resets: asked for, or the fastest there is."""
+        if self.engine != "auto" or self.weight_ih_l0.device.type != "cpu" or torch.compiler.is_compiling():
+            return self.engine in ("auto", "torch")
+        if not isinstance(input, Tensor) or input.dim() != 3:
+            return False
+        num_steps = input.shape[1 if self.batch_first else 0]
+        return num_steps <= TORCH_STEPS[self.mode.lower()]
 
     def _view_cells(self) -> list[list[Cell]]:
         cell_class = self.cell_class()

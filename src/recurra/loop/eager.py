@@ -21,6 +21,7 @@ def run_eager(plan: Plan) -> tuple[Tensor, tuple[Tensor, ...]]:
     Raises:
         UnsupportedCellError: When a step returns other states than it was given.
     """
+    plan = plan.without_padding()
     active, resets = _rows_by_step(plan)
     outputs: list[Tensor] = [torch.empty(0)] * plan.num_steps
     state = plan.state

@@ -79,19 +79,19 @@ def _pick_without_autocast(plan: Plan) -> Engine:
 
 
 _EAGER_STEPS = 2
-_TORCH_STEPS = {"lstm": 16, "rnn_tanh": 16, "rnn_relu": 16, "gru": 4}
+TORCH_STEPS = {"lstm": 16, "rnn_tanh": 16, "rnn_relu": 16, "gru": 4}
 """Up to so many steps the plain loop, and torch's functions, are done before the native engine has packed weights."""
 
 
 def _pick_fastest(plan: Plan) -> Engine:
     if torch.compiler.is_compiling() or not plan.batch_size:
         return run_eager
-    is_torchs = not find_obstacle(plan)
-    if is_torchs and plan.num_steps <= _TORCH_STEPS[name_of_function(plan.cell)]:
-        return run_torch
     # under autocast the plain loop gives another type, so that its results must not depend on the number of steps
     if plan.num_steps <= _EAGER_STEPS and not _is_autocast(plan):
         return run_eager
+    is_torchs = not find_obstacle(plan)
+    if is_torchs and plan.num_steps <= TORCH_STEPS[name_of_function(plan.cell)]:
+        return run_torch
     if _obstacle_in_surroundings(plan):
         return run_torch if is_torchs else run_eager
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,7 +21,7 @@ class Plan:
 
     Attributes:
         cell: The cell.
-        x: The inputs, each (num_steps, B, I).
+        x: The inputs, each (num_steps, B, I); behind a row's length stands what the caller left there.
         is_tuple: Whether a step takes a tuple.
         state: The states before the first step, each (B, width).
         is_bare: Whether the cell's state is a tensor, and not a tuple.
@@ -53,6 +54,13 @@ class Plan:
     def step(self, t: int) -> Step:
         """Return the input of step ``t``, as the cell takes it."""
         return as_step(tuple(x[t] for x in self.x), self.is_tuple)
+
+    def without_padding(self) -> Plan:
+        """Return the plan with zeros behind each row's length: nothing there may reach an output or a gradient."""
+        if self.lengths is None:
+            return self
+        valid = valid_steps(self.lengths, self.num_steps).unsqueeze(-1).to(self.x[0].device)
+        return dataclasses.replace(self, x=tuple(x.masked_fill(~valid, 0) for x in self.x))
 
     def blank_step(self) -> Step:
         """Return an input of zeros, as the cell takes it."""
@@ -92,7 +100,7 @@ def build_plan(
     if lengths is not None:
         lengths = check_lengths("unroll", lengths, total, batch_size).clone()
         num_steps = int(lengths.max()) if batch_size else 0
-        inputs = tuple(_without_padding(tensor[:num_steps], lengths) for tensor in inputs)
+        inputs = tuple(tensor[:num_steps] for tensor in inputs)
         lengths = None if bool((lengths == num_steps).all()) else lengths
     if reset is not None:
         # a copy: the backward pass reads it again, and callers use such masks again
@@ -100,7 +108,7 @@ def build_plan(
     state_given = _check_given(cell, state, "state", batch_size)
     initial = _check_given(cell, initial_state, "initial_state", batch_size)
     if initial is None and (state_given is None or reset is not None):
-        step = tuple(_first_step(tensor) for tensor in inputs)
+        step = tuple(_first_step(tensor, lengths) for tensor in inputs)
         initial = find_initial_state(cell, as_step(step, isinstance(x, tuple)))
     start = initial if state_given is None else state_given
     assert start is not None
@@ -138,16 +146,12 @@ def _check_same_form(cell: torch.nn.Module, state: State, initial: Any) -> None:
         )
 
 
-def _without_padding(x: Tensor, lengths: Tensor) -> Tensor:
-    """Put zeros behind each row's length, so that what stands there reaches no output and no gradient."""
-    valid = valid_steps(lengths, x.shape[0]).to(x.device)
-    return x if bool(valid.all()) else x.masked_fill(~valid.unsqueeze(-1), 0)
-
-
 def valid_steps(lengths: Tensor, num_steps: int) -> Tensor:
     """Return which steps are valid, (num_steps, B) bool."""
     return torch.arange(num_steps, device=lengths.device).unsqueeze(1) < lengths
 
 
-def _first_step(x: Tensor) -> Tensor:
-    return x[0] if x.shape[0] else x.new_zeros(x.shape[1:])
+def _first_step(x: Tensor, lengths: Tensor | None) -> Tensor:
+    if not x.shape[0]:
+        return x.new_zeros(x.shape[1:])
+    return x[0] if lengths is None else x[0].masked_fill((lengths == 0).unsqueeze(-1).to(x.device), 0)
