@@ -17,7 +17,8 @@ from recurra.loop.graph import POINTWISE, Graph, Node, Rows
 from recurra.loop.llvm.emit import is_known
 from recurra.loop.llvm.jit import host_target, optimized_text
 from recurra.loop.llvm.products import kernels, pack_matrix
-from recurra.loop.llvm.section import Resets, Signature, build_module, compile_section, signature_of
+from recurra.loop.llvm.section import build_module, compile_section
+from recurra.loop.llvm.signature import Resets, Signature, signature_of
 from recurra.loop.llvm.threads import barrier_address, run
 from recurra.loop.memory import pool
 from recurra.loop.rewrite import cut_products
