@@ -116,25 +116,18 @@ class _Cutter:
 
     def _transposed_product(self, node: Node) -> Node | None:
         """Return (a @ b)^T as b^T @ a^T, so that a weight's gradient is laid out like the weight; else ``None``."""
-        product = _transposed_by_torch(node)
+        product = _transposed(node)
         if product is None or product.op != "torch" or product.args[0] != _aten.mm.default or product in self.roots:
             return None
         a, b = (self._new(operand) for operand in product.args[1])
         args: tuple[Any, ...] = (_aten.mm.default, (self._transpose(b), self._transpose(a)), {})
-        return self._add(dataclasses.replace(node, args=args))
+        return self._add(dataclasses.replace(node, op="torch", args=args))
 
     def _transpose(self, node: Node) -> Node:
         if node.op == "permute" and tuple(node.args[1]) == (1, 0):
             source: Node = node.args[0]
             return source
-        inner = _transposed_by_torch(node)
-        if inner is not None:
-            return inner
-        shape = node.shape[::-1]
-        if node.is_row:
-            return self._add(dataclasses.replace(node, op="permute", args=(node, (1, 0)), shape=shape))
-        args: tuple[Any, ...] = (_aten.permute.default, (node, [1, 0]), {})
-        return self._add(dataclasses.replace(node, op="torch", args=args, shape=shape))
+        return self._add(dataclasses.replace(node, op="permute", args=(node, (1, 0)), shape=node.shape[::-1]))
 
     # --- plumbing
 
@@ -175,15 +168,12 @@ class _Cutter:
         )
 
 
-def _transposed_by_torch(node: Node) -> Node | None:
+def _transposed(node: Node) -> Node | None:
     """Return what a batch-free matrix is the transpose of, if it is one."""
-    if node.op != "torch" or node.is_row:
+    if node.is_row or node.op != "permute" or tuple(node.args[1]) != (1, 0):
         return None
-    target, arguments, _ = node.args
-    if target == _aten.t.default or (target == _aten.permute.default and list(arguments[1]) == [1, 0]):
-        source: Node = arguments[0]
-        return source
-    return None
+    source: Node = node.args[0]
+    return source
 
 
 def _needed(nodes: list[Node], graph: Graph, new: Callable[[Node], Node]) -> list[Node]:
