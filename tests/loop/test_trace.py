@@ -444,7 +444,7 @@ def test_a_node_shows_its_operands_by_name_only():
     graph = trace(LSTMCell(IN, H), *step_of(H, H))
 
     node = graph.new_state[1]
-    assert repr(node) == f"{node.name} (1B, 4) = add({node.args[0].name}, {node.args[1].name})"
+    assert repr(node) == f"{node.name} (B, 4) = add({node.args[0].name}, {node.args[1].name})"
     assert max(len(repr(node)) for node in graph.nodes) < 200
 
 

@@ -12,7 +12,7 @@ from torch import Tensor
 from recurra.cells import State
 from recurra.errors import ArgumentError
 from recurra.loop.fission import width
-from recurra.loop.graph import POINTWISE, Node
+from recurra.loop.graph import POINTWISE, ancestors
 from recurra.loop.plan import Plan, build_plan
 from recurra.loop.schedule import Pointwise, Product, Reduce, Scan
 
@@ -81,14 +81,14 @@ def _lines(cell: torch.nn.Module, plan: Plan, step: CompiledStep, *, llvm: bool)
     yield f"{type(cell).__name__}: input {inputs}, state {states}, {str(step.dtype).removeprefix('torch.')}"
     yield ""
     yield "the step, as traced"
-    forward = {id(n) for n in _forward_nodes(step)}
+    forward = ancestors([graph.output, *graph.new_state])
     for node in graph.nodes:
-        if node.op != "input" and id(node) in forward:
-            yield f"  {_equation(node):60} {node.line}".rstrip()
+        if node.op != "input" and node in forward:
+            yield f"  {node!r:60} {node.line}".rstrip()
     yield ""
     yield "weights, by torch once a call"
     for node in dict.fromkeys([*step.batch_free["forward"], *step.batch_free["backward"]]):
-        yield f"  {_equation(node)}"
+        yield f"  {node!r}"
     for name, section in step.sections.items():
         yield ""
         yield _PLACES[name]
@@ -96,7 +96,7 @@ def _lines(cell: torch.nn.Module, plan: Plan, step: CompiledStep, *, llvm: bool)
     if step.fission.sums:
         yield ""
         yield "gradients of weights, by torch over all steps at once"
-        yield from (f"  {path}: {_equation(node)}" for path, node in graph.d_weights.items())
+        yield from (f"  {path}: {node!r}" for path, node in graph.d_weights.items())
     yield ""
     yield from _costs(step)
     if llvm:
@@ -104,33 +104,6 @@ def _lines(cell: torch.nn.Module, plan: Plan, step: CompiledStep, *, llvm: bool)
             yield ""
             yield f"; {_PLACES[name]}"
             yield section.llvm_text()
-
-
-def _forward_nodes(step: CompiledStep) -> list[Node]:
-    waiting, found = [step.graph.output, *step.graph.new_state], {}
-    while waiting:
-        node = waiting.pop()
-        if id(node) not in found:
-            found[id(node)] = node
-            waiting += node.operands()
-    return list(found.values())
-
-
-def _equation(node: Node) -> str:
-    sizes = ", ".join(
-        str(s) if isinstance(s, int) else "B" if s.multiple == 1 else f"{s.multiple}B" for s in node.shape
-    )
-    if node.op == "input":
-        return f"{node.name} ({sizes})"
-    return f"{node.name} ({sizes}) = {node.op}({', '.join(_argument(a) for a in node.args)})"
-
-
-def _argument(value: Any) -> str:
-    if isinstance(value, Node):
-        return value.name
-    if isinstance(value, tuple | list):
-        return f"[{', '.join(_argument(item) for item in value)}]"
-    return str(value)
 
 
 def _work(section: CompiledSection) -> Iterator[str]:

@@ -13,7 +13,7 @@ import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-from recurra.loop.graph import PRODUCTS, REDUCTIONS, VIEWS, Graph, Node
+from recurra.loop.graph import PRODUCTS, REDUCTIONS, VIEWS, Graph, Node, ancestors
 
 HEAVY = frozenset(["exp", "expm1", "log", "log1p", "sin", "cos", "tanh", "sigmoid", "erf", "pow"])
 """Pointwise operations that cost as much as reading and writing memory several times."""
@@ -89,17 +89,6 @@ def split(graph: Graph) -> Fission:
     return _Splitter(graph).run()
 
 
-def _ancestors(roots: Iterable[Node]) -> set[Node]:
-    found: set[Node] = set()
-    waiting = list(roots)
-    while waiting:
-        node = waiting.pop()
-        if node not in found:
-            found.add(node)
-            waiting.extend(node.operands())
-    return found
-
-
 def _descendants(graph: Graph, roots: Iterable[Node]) -> set[Node]:
     found = set(roots)
     for node in graph.nodes:
@@ -132,11 +121,11 @@ class _Splitter:
         self.graph = graph
         self.order = {node: place for place, node in enumerate(graph.nodes)}
         forward_roots = [graph.output, *graph.new_state]
-        self.is_forward = _ancestors(forward_roots)
+        self.is_forward = ancestors(forward_roots)
         self.on_state = _descendants(graph, graph.state)
-        self.for_carry = _ancestors(graph.new_state)
+        self.for_carry = ancestors(graph.new_state)
         self.on_gradient = _descendants(graph, graph.d_new_state)
-        self.for_gradient = _ancestors(node for node in graph.d_state if node is not None)
+        self.for_gradient = ancestors(node for node in graph.d_state if node is not None)
         self.before, self.forward, self.after = (Section(name) for name in ("before", "forward", "after"))
         self.d_before, self.backward, self.d_after = (
             Section(name) for name in ("gradient before", "backward", "gradient after")
@@ -270,7 +259,7 @@ class _Splitter:
             if node is not None:
                 self._target(f"d_x:{k}", node)
         batch = [node for node in graph.nodes if not node.is_row and node not in self.is_forward]
-        reached = _ancestors(graph.d_weights.values())
+        reached = ancestors(graph.d_weights.values())
         for node in batch:
             for operand in node.operands() if node in reached else []:
                 if operand.is_row:

@@ -20,7 +20,7 @@ What any of this means in numbers is in ``interpret.py``.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -88,17 +88,19 @@ class Node:
 
     def operands(self) -> list[Node]:
         """Return the nodes among the arguments, in order."""
-        return list(_nodes_in(self.args))
+        return list(nodes_in(self.args))
 
     def __repr__(self) -> str:
-        sizes = ", ".join(f"{s.multiple}B" if isinstance(s, Rows) else str(s) for s in self.shape)
-        return f"{self.name} ({sizes}) = {self.op}({', '.join(map(_brief, self.args))})"
+        value = f"{self.name} ({', '.join(map(_brief, self.shape))})"
+        return value if self.op == "input" else f"{value} = {self.op}({', '.join(map(_brief, self.args))})"
 
 
 def _brief(value: Any) -> str:
     """Show a node by its name: all that it is made of would fill pages."""
     if isinstance(value, Node):
         return value.name
+    if isinstance(value, Rows):
+        return "B" if value.multiple == 1 else f"{value.multiple}B"
     if isinstance(value, tuple | list):
         return f"[{', '.join(map(_brief, value))}]"
     if isinstance(value, dict):
@@ -106,14 +108,27 @@ def _brief(value: Any) -> str:
     return str(value)
 
 
-def _nodes_in(value: Any) -> Iterator[Node]:
+def nodes_in(value: Any) -> Iterator[Node]:
+    """Yield the nodes in an argument, in order, however deep they stand in lists and dictionaries."""
     if isinstance(value, Node):
         yield value
     elif isinstance(value, tuple | list):
         for item in value:
-            yield from _nodes_in(item)
+            yield from nodes_in(item)
     elif isinstance(value, dict):
-        yield from _nodes_in(tuple(value.values()))
+        yield from nodes_in(tuple(value.values()))
+
+
+def ancestors(roots: Iterable[Node]) -> set[Node]:
+    """Return the nodes that ``roots`` are computed from, and these themselves."""
+    found: set[Node] = set()
+    waiting = list(roots)
+    while waiting:
+        node = waiting.pop()
+        if node not in found:
+            found.add(node)
+            waiting.extend(node.operands())
+    return found
 
 
 @dataclass

@@ -5,10 +5,9 @@ torch's own derivatives are linear in the incoming gradient. What a hook or a to
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
-from recurra.loop.graph import Node, words
+from recurra.loop.graph import Node, nodes_in, words
 
 _OF_FIRST = frozenset(
     words(
@@ -26,7 +25,7 @@ _OF_ONE = frozenset(words("mul mm bmm"))
 
 def is_linear(name: str, args: Any, reduced: set[Node]) -> bool:
     """Return whether a batch-free operation is linear in those of its operands that are among ``reduced``."""
-    operands = list(_nodes_in(args))
+    operands = list(nodes_in(args))
     dependent = [node for node in operands if node in reduced]
     if not dependent:
         return True
@@ -40,11 +39,3 @@ def is_linear(name: str, args: Any, reduced: set[Node]) -> bool:
     if name == "where":
         return operands[0] not in reduced and not any(arg for arg in args[1:] if not isinstance(arg, Node))
     return name in _OF_ONE and len(dependent) == 1
-
-
-def _nodes_in(value: Any) -> Iterator[Node]:
-    if isinstance(value, Node):
-        yield value
-    elif isinstance(value, tuple | list):
-        for item in value:
-            yield from _nodes_in(item)

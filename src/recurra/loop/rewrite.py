@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from recurra.loop.graph import Graph, Node
+from recurra.loop.graph import Graph, Node, ancestors
 
 _aten = torch.ops.aten
 
@@ -178,13 +178,7 @@ def _transposed(node: Node) -> Node | None:
 
 def _needed(nodes: list[Node], graph: Graph, new: Callable[[Node], Node]) -> list[Node]:
     roots = [graph.output, *graph.new_state, *graph.d_x, *graph.d_state, *graph.d_weights.values()]
-    waiting = [new(node) for node in roots if node is not None]
-    found: set[Node] = set()
-    while waiting:
-        node = waiting.pop()
-        if node not in found:
-            found.add(node)
-            waiting += node.operands()
+    found = ancestors(new(node) for node in roots if node is not None)
     return [node for node in nodes if node in found or node.op == "input"]
 
 
