@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from recurra.data import corpus
+from recurra.data import corpus_cache
 
 
 @pytest.fixture
@@ -19,7 +19,7 @@ def cache(tmp_path, monkeypatch):
 @pytest.fixture
 def trusting(monkeypatch):
     """Let the cache trust the times of files that were written just now."""
-    monkeypatch.setattr(corpus, "_SETTLED_AFTER_S", -1.0)
+    monkeypatch.setattr(corpus_cache, "_SETTLED_AFTER_S", -1.0)
 
 
 @pytest.fixture

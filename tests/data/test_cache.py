@@ -30,22 +30,22 @@ Path(sys.argv[3]).touch()
 while len(list(Path(sys.argv[3]).parent.glob("ready*"))) < 4:
     time.sleep(0.001)
 corpus = open_corpus([sys.argv[1]], sys.argv[2])
-print(corpus.fingerprint, int(corpus.ids(0, corpus.num_chars).astype(int).sum()))
+print(corpus.fingerprint, int(corpus.ids(0, corpus.num_units).astype(int).sum()))
 """
 
 KILLED = """
 import os, signal, sys
-from recurra.data import corpus, corpus_builder, open_corpus
+from recurra.data import number_files, open_corpus
 def killed(descriptor, data):
     os.write(descriptor, data[:10])
     os.kill(os.getpid(), signal.SIGKILL)
-corpus_builder.write_all = killed
+number_files.write_all = killed
 open_corpus([sys.argv[1]], sys.argv[2])
 """
 
 
 def entries(cache):
-    return [entry.name for entry in (cache / "corpora-1").iterdir()]
+    return [entry.name for entry in (cache / "corpora-2").iterdir()]
 
 
 def test_the_cache_folder_is_the_one_given_or_named_or_the_users(tmp_path, monkeypatch):
@@ -68,7 +68,7 @@ def test_a_full_disk_is_reported_with_folder_and_need(write, cache):
 
     assert (
         f"expected room for 3.8 MB, or three times that where more than 255 characters are distinct, in the cache "
-        f"folder {cache}/corpora-1, got: File too large" in run.stdout
+        f"folder {cache}/corpora-2, got: File too large" in run.stdout
     )
     assert "hint: make room there, or set RECURRA_CACHE" in run.stdout
     assert entries(cache) == []
@@ -87,7 +87,7 @@ def test_every_kind_of_a_full_disk_leaves_nothing_behind(write, cache, monkeypat
             open_corpus([path])
 
     assert entries(cache) == []
-    assert open_corpus([path]).num_chars == 4
+    assert open_corpus([path]).num_units == 4
 
 
 def test_a_packed_file_tells_its_packed_size(write, cache, monkeypatch):
@@ -118,9 +118,9 @@ def test_a_cache_folder_that_cannot_be_made_is_named(write):
 def test_a_cache_folder_without_permission_is_named_but_can_be_read(write, cache, trusting):
     known, new = write("known", "known.txt"), write("new", "new.txt")
     open_corpus([known])
-    (cache / "corpora-1").chmod(0o500)
+    (cache / "corpora-2").chmod(0o500)
 
-    assert open_corpus([known]).num_chars == 5
+    assert open_corpus([known]).num_units == 5
     with pytest.raises(DataError, match=r"expected to write to the cache folder .*, got: Permission denied"):
         open_corpus([new])
 
@@ -135,7 +135,7 @@ def test_a_hit_writes_nothing(write, cache, trusting, monkeypatch):
     monkeypatch.setattr(Path, "mkdir", forbidden)
     monkeypatch.setattr(os, "replace", forbidden)
 
-    assert open_corpus([path]).num_chars == 4
+    assert open_corpus([path]).num_units == 4
 
 
 def test_processes_that_build_the_same_corpus_at_once_agree(write, cache, tmp_path):
@@ -167,7 +167,7 @@ def test_a_killed_build_is_not_taken_for_a_corpus_and_is_cleared_away_later(writ
     assert left in entries(cache)  # its owner might still be at work
 
     old = time.time() - 25 * 3600
-    for entry in [cache / "corpora-1" / left, *(cache / "corpora-1" / left).iterdir()]:
+    for entry in [cache / "corpora-2" / left, *(cache / "corpora-2" / left).iterdir()]:
         os.utime(entry, (old, old))
     open_corpus([path])
     assert left not in entries(cache)
@@ -179,7 +179,7 @@ def test_an_interrupted_build_leaves_nothing_behind(write, cache, monkeypatch):
         raise KeyboardInterrupt
 
     path = write("text")
-    monkeypatch.setattr("recurra.data.corpus_builder.write_all", interrupted)
+    monkeypatch.setattr("recurra.data.number_files.write_all", interrupted)
 
     with pytest.raises(KeyboardInterrupt):
         open_corpus([path])
@@ -197,7 +197,7 @@ def test_a_full_disk_while_ids_are_widened_leaves_nothing_behind(write, cache, m
 
     descriptors = len(os.listdir("/proc/self/fd"))
     path = write("a" * (1 << 20) + "".join(map(chr, range(0x100, 0x300))))
-    monkeypatch.setattr("recurra.data.corpus_builder.write_all", full_later)
+    monkeypatch.setattr("recurra.data.number_files.write_all", full_later)
 
     with pytest.raises(DataError, match="expected room for"):
         open_corpus([path])
@@ -232,7 +232,7 @@ def test_a_small_file_is_replaced_whole_or_not_at_all(tmp_path, monkeypatch):
 
 MEMORY_PROBE = """
 import sys
-from recurra.data import copied_share, corpus_builder, open_corpus
+from recurra.data import Columns, copied_share, number_files, open_corpus
 import numpy as np
 
 def anonymous_kb():
@@ -240,25 +240,28 @@ def anonymous_kb():
         return next(int(line.split()[1]) for line in status if line.startswith("RssAnon"))
 
 largest = 0
-number = corpus_builder._Numbering.number
-def probed(self, text):
+append = number_files.NumberFile.append
+def probed(*arguments, **options):
     global largest
-    result = number(self, text)
+    append(*arguments, **options)
     largest = max(largest, anonymous_kb())
-    return result
-corpus_builder._Numbering.number = probed
-corpus = open_corpus([sys.argv[1]], sys.argv[2])
-copied_share(np.arange(1000), corpus.ids, 0, corpus.num_chars)
+number_files.NumberFile.append = probed
+rule, columns = ("word", Columns("1", "2")) if sys.argv[3] == "records" else (sys.argv[3], None)
+corpus = open_corpus([sys.argv[1]], sys.argv[2], rule=rule, columns=columns)
+corpus.counts(0, corpus.num_units)
+copied_share(np.arange(1000), corpus.ids, 0, corpus.num_units)
 print(max(largest, anonymous_kb()))
 """
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="needs Linux to measure memory")
-def test_memory_does_not_grow_with_the_text(write, tmp_path):
+@pytest.mark.parametrize("kind", ["char", "records"])
+def test_memory_does_not_grow_with_the_text(write, tmp_path, kind):
+    line, name = ("to be or not to be,hamlet\n", "t.csv") if kind == "records" else ("to be or not to be\n", "t.txt")
     used = []
-    for name, repeats in [("small", 100_000), ("large", 3_000_000)]:  # 1.9 and 57 MB
-        path = write("to be or not to be\n" * repeats, name)
-        command = [sys.executable, "-c", MEMORY_PROBE, path, tmp_path / "cache"]
+    for size, repeats in [("small", 100_000), ("large", 3_000_000 if kind == "char" else 800_000)]:
+        path = write(line * repeats, f"{size}-{name}")
+        command = [sys.executable, "-c", MEMORY_PROBE, path, tmp_path / "cache", kind]
         used.append(int(subprocess.run(command, capture_output=True, text=True, check=True).stdout))
 
     assert used[1] - used[0] < 12_000

@@ -1,20 +1,25 @@
 import pytest
 
-from recurra.data import catalog, iter_text, open_corpus, resolve
+from recurra.data import Columns, Sources, catalog, iter_text, resolve
 from recurra.errors import DataError, DataNotFoundError
 
 
 def test_names_are_listed():
-    assert catalog.names() == ("builtin:python-manual", "grimm", "tinyshakespeare")
+    assert catalog.names() == (
+        "builtin:place-names",
+        "builtin:python-manual",
+        "grimm",
+        "names",
+        "ptb",
+        "ptb-char",
+        "tinyshakespeare",
+    )
 
 
 def test_a_file_is_itself(write):
     path = write("text")
 
-    sources = resolve([str(path)])
-
-    assert sources.names == (str(path),)
-    assert sources.paths == (path,)
+    assert resolve([str(path)]) == Sources((str(path),), (path,), (), (), None, None, None)
 
 
 def test_a_name_is_looked_up_in_the_data_folder(tmp_path, monkeypatch):
@@ -60,7 +65,12 @@ def test_a_data_folder_without_the_file_tells_where_it_looked(tmp_path, monkeypa
 
 @pytest.mark.parametrize(
     ("item", "near"),
-    [("tinyshakespear", "tinyshakespeare"), ("Grim", "grimm"), ("python-manual", "builtin:python-manual")],
+    [
+        ("tinyshakespear", "tinyshakespeare"),
+        ("Grim", "grimm"),
+        ("python-manual", "builtin:python-manual"),
+        ("placenames", "builtin:place-names"),
+    ],
 )
 def test_an_unknown_name_gets_a_suggestion(item, near):
     with pytest.raises(DataNotFoundError, match=f"got {item!r}: there is no file /.*, and the data sets are") as caught:
@@ -87,62 +97,103 @@ def test_data_is_a_list_of_something(data):
         resolve(data)
 
 
-def test_the_manual_of_python_is_the_same_every_time(cache):
-    (path,) = resolve(["builtin:python-manual"]).paths
-    first, written_ns = path.read_text(encoding="utf-8"), path.stat().st_mtime_ns
-    (again,) = resolve(["builtin:python-manual"]).paths
-
-    assert path == again
-    assert path.is_relative_to(cache)
-    assert again.stat().st_mtime_ns == written_ns
-    assert len(first) > 100_000
-    assert '\n\nThe "try" statement\n' in first
-    assert first.endswith("\n")
-    assert not first.endswith("\n\n")
-    assert open_corpus([path]).num_chars == len(first)
-
-
-def test_a_damaged_copy_of_the_manual_is_replaced(cache):
-    (path,) = resolve(["builtin:python-manual"]).paths
-    whole = path.read_bytes()
-    path.write_bytes(whole[:-1] + b"?")
-
-    resolve(["builtin:python-manual"])
-
-    assert path.read_bytes() == whole
+@pytest.fixture
+def data_folder(tmp_path, monkeypatch):
+    """A data folder with some of the files of the named data sets."""
+    files = (
+        "books/book_EN_grimms_fairy_tails.txt",
+        "tinyshakespeare/input.txt",
+        "names/Greek.txt",
+        "names/Czech.txt",
+        "names/readme.md",
+        *(f"ptb/ptb.{part}.txt" for part in ("train", "valid", "test")),
+        *(f"ptb/ptb.char.{part}.txt.gz" for part in ("train", "valid", "test")),
+    )
+    for file in files:
+        path = tmp_path / "data" / file
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("text")
+    (tmp_path / "data/names/old.txt").mkdir()
+    monkeypatch.setenv("RECURRA_DATA", str(tmp_path / "data"))
+    return tmp_path / "data"
 
 
-def test_topics_are_joined_in_order_with_a_blank_line_between(cache, monkeypatch):
-    monkeypatch.setattr("pydoc_data.topics.topics", {"b": "second\n\n", "a": "\nfirst\n"})
+def test_a_list_of_names_is_all_files_of_its_folder_in_order(data_folder):
+    sources = resolve(["names"])
 
-    (path,) = resolve(["builtin:python-manual"]).paths
+    assert sources.paths == (data_folder / "names/Czech.txt", data_folder / "names/Greek.txt")
+    assert sources == Sources(("names",), sources.paths, sequences="lines")
 
-    assert path.read_text(encoding="utf-8") == "first\n\nsecond\n"
+
+@pytest.mark.parametrize(("name", "pattern"), [("ptb", "ptb.{}.txt"), ("ptb-char", "ptb.char.{}.txt.gz")])
+def test_the_treebank_brings_its_parts_and_is_tokenised(data_folder, name, pattern):
+    train, validation, test = (data_folder / "ptb" / pattern.format(part) for part in ("train", "valid", "test"))
+
+    assert resolve([name]) == Sources((name,), (train,), (validation,), (test,), tokenizer="whitespace")
 
 
-@pytest.mark.parametrize("missing", ["module", "content"])
-def test_a_python_without_manual_is_told_apart(cache, monkeypatch, missing):
-    if missing == "module":
-        monkeypatch.setitem(__import__("sys").modules, "pydoc_data.topics", None)
-    else:
-        monkeypatch.setattr("pydoc_data.topics.topics", {})
+def test_place_names_are_a_table_of_which_one_column_is_text(cache):
+    sources = resolve(["builtin:place-names"])
+
+    assert sources == Sources(("builtin:place-names",), sources.paths, sequences="lines", columns=Columns(text="place"))
+    assert sources.paths[0].is_relative_to(cache)
+
+
+def test_items_are_joined_in_order(data_folder, write):
+    mine = write("mine", "mine.txt")
+
+    sources = resolve(["names", str(mine), "grimm"])
+
+    assert sources.names == ("names", str(mine), "grimm")
+    assert [path.name for path in sources.paths] == [
+        "Czech.txt",
+        "Greek.txt",
+        "mine.txt",
+        "book_EN_grimms_fairy_tails.txt",
+    ]
+    assert sources.sequences == "lines"
+
+
+@pytest.mark.parametrize("data", [["ptb", "grimm"], ["grimm", "ptb"], ["ptb", "ptb-char"]])
+def test_a_data_set_with_parts_of_its_own_stands_alone(data_folder, data):
+    with pytest.raises(DataError, match=r"expected 'ptb' alone for data, since it brings its own .*, got ") as caught:
+        resolve(data)
+
+    assert caught.value.message.endswith(", ".join(data))
+    assert "name its files one by one" in caught.value.hint
+
+
+def test_data_sets_that_do_not_agree_are_refused(data_folder, cache, monkeypatch):
+    other = catalog._DataSet("names/*.txt", columns=Columns(text="name"))
+    monkeypatch.setitem(catalog._DATA_SETS, "other", other)
 
     with pytest.raises(
-        DataNotFoundError, match=r"expected the topics of help\(\) in this Python .*, got none"
-    ) as caught:
-        resolve(["builtin:python-manual"])
-
-    assert "CPython" in caught.value.hint
+        DataError, match=r"expected data sets that agree on columns, got .* for 'builtin:place-names', "
+    ):
+        resolve(["other", "grimm", "builtin:place-names"][::-1])
 
 
-def test_a_cache_that_cannot_be_written_is_named(write):
-    with pytest.raises(DataError, match=r"expected to write to the cache folder .*text.txt") as caught:
-        resolve(["builtin:python-manual"], cache_dir=write("no folder"))
+def test_a_missing_part_of_a_data_set_is_named(data_folder):
+    (data_folder / "ptb/ptb.valid.txt").unlink()
 
-    assert "RECURRA_CACHE" in caught.value.hint
+    with pytest.raises(DataNotFoundError, match=r"expected the data set 'ptb' at .*ptb\.valid\.txt, got nothing"):
+        resolve(["ptb"])
+
+
+def test_a_folder_without_any_file_of_a_data_set_is_named(data_folder):
+    for path in data_folder.glob("names/*.txt"):
+        path.rename(path.with_suffix(".old"))
+
+    with pytest.raises(DataNotFoundError, match=r"expected the data set 'names' at .*names/\*\.txt, got nothing"):
+        resolve(["names"])
 
 
 @pytest.mark.realdata
 def test_the_named_data_sets_are_there(real_data):
     for path in resolve(["grimm", "tinyshakespeare"]).paths:
         assert sum(map(len, iter_text([path]))) > 500_000
+    assert len(resolve(["names"]).paths) == 15
+    for name in ("ptb", "ptb-char"):
+        sources = resolve([name])
+        sizes = [len("".join(iter_text(paths))) for paths in (sources.paths, sources.validation, sources.test)]
+        assert sizes[0] > 10 * sizes[2] > 10 * sizes[1]

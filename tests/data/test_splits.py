@@ -7,22 +7,22 @@ from recurra.errors import ArgumentError, DataTooShortError
 
 
 @given(
-    num_chars=st.integers(0, 10**12),
+    num_units=st.integers(0, 10**12),
     validation=st.floats(1e-6, 0.99),
     test=st.one_of(st.just(0.0), st.floats(1e-6, 0.99)),
 )
-def test_parts_are_adjacent_and_of_the_size_asked_for(num_chars, validation, test):
+def test_parts_are_adjacent_and_of_the_size_asked_for(num_units, validation, test):
     assume(validation + test < 0.999)
-    assume(min(num_chars * share for share in (validation, test or 1, 1 - validation - test)) >= 3)
+    assume(min(num_units * share for share in (validation, test or 1, 1 - validation - test)) >= 3)
 
-    splits = Splits.from_fractions(num_chars, validation, test)
+    splits = Splits.from_fractions(num_units, validation, test)
 
     assert splits.train[0] == 0
     assert splits.train[1] == splits.validation[0]
     assert splits.validation[1] == splits.test[0]
-    assert splits.test[1] == num_chars
-    assert splits.validation[1] - splits.validation[0] == pytest.approx(num_chars * validation, abs=0.51)
-    assert splits.test[1] - splits.test[0] == pytest.approx(num_chars * test, abs=0.51)
+    assert splits.test[1] == num_units
+    assert splits.validation[1] - splits.validation[0] == pytest.approx(num_units * validation, abs=0.51)
+    assert splits.test[1] - splits.test[0] == pytest.approx(num_units * test, abs=0.51)
 
 
 def test_the_test_part_may_be_empty():
@@ -59,10 +59,12 @@ def test_a_text_that_is_too_short_learns_what_is_enough(validation, test):
         Splits.from_fractions(needed - 1, validation, test)
 
 
-@pytest.mark.parametrize("num_chars", [0, 1])
-def test_no_text_is_too_short(num_chars):
-    with pytest.raises(DataTooShortError, match=f"expected at least 30 characters .*, got {num_chars}"):
-        Splits.from_fractions(num_chars)
+@pytest.mark.parametrize("num_units", [0, 1])
+def test_no_text_is_too_short(num_units):
+    with pytest.raises(DataTooShortError, match=f"expected at least 30 characters .*, got {num_units}"):
+        Splits.from_fractions(num_units)
+    with pytest.raises(DataTooShortError, match=f"expected at least 30 words .*, got {num_units}"):
+        Splits.from_fractions(num_units, unit="word")
 
 
 @given(
@@ -70,13 +72,24 @@ def test_no_text_is_too_short(num_chars):
     test=st.one_of(st.just(0.0), st.floats(0.001, 0.3)),
     num_train=st.integers(2, 10**6),
 )
-def test_the_length_needed_leaves_enough_to_train_on_and_nothing_shorter_does(validation, test, num_train):
-    needed = Splits.num_chars_needed(validation, test, num_train)
+def test_from_the_length_needed_on_every_text_has_enough_to_train_on(validation, test, num_train):
+    needed = Splits.num_units_needed(validation, test, num_train)
 
-    splits = Splits.from_fractions(needed, validation, test)
-    assert splits.train[1] >= num_train
+    for num_units in range(needed, needed + 50):
+        assert Splits.from_fractions(num_units, validation, test).train[1] >= num_train
     try:
         shorter = Splits.from_fractions(needed - 1, validation, test)
     except DataTooShortError:
         return
     assert shorter.train[1] < num_train
+
+
+@pytest.mark.parametrize("test", [0.0, 0.05, 0.3, 0.45])
+def test_lengths_that_are_enough_by_a_lucky_rounding_are_not_asked_for(test):
+    def has_enough(num_units):
+        return num_units - round(num_units * 0.45) - round(num_units * test) >= 64
+
+    needed = Splits.num_units_needed(0.45, test, 64)
+
+    assert not has_enough(needed - 1)
+    assert all(map(has_enough, range(needed, 4000)))

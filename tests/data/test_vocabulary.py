@@ -1,81 +1,88 @@
 import json
 import pickle
+from collections import Counter
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recurra.data import Vocabulary
-from recurra.errors import DataNotFoundError, VocabularyError
+from recurra.data import BOS_ID, EOS_ID, PAD_ID, SPECIAL_SYMBOLS, UNK_ID, Vocabulary, table_of
+from recurra.errors import ArgumentError, VocabularyError
 
-# every code point, lone surrogates too
-CHARACTERS = st.characters(exclude_categories=())
-ALPHABETS = st.lists(CHARACTERS, unique=True, max_size=40)
-
-
-@given(alphabet=ALPHABETS, data=st.data())
-def test_text_of_known_characters_comes_back(alphabet, data):
-    vocabulary = Vocabulary(alphabet)
-    text = "".join(data.draw(st.lists(st.sampled_from(alphabet)))) if alphabet else ""
-
-    ids = vocabulary.encode(text)
-
-    assert ids.dtype == np.int64
-    assert ids.tolist() == [alphabet.index(character) + 1 for character in text]
-    assert vocabulary.decode(ids) == text
+# every code point, lone surrogates too, but the line end
+CHARACTERS = st.characters(exclude_categories=(), exclude_characters="\n")
+WORDS = st.text(st.characters(codec="utf-8", exclude_characters="\n"), min_size=1).filter(
+    lambda word: word not in SPECIAL_SYMBOLS
+)
+SYMBOLS = st.lists(CHARACTERS | WORDS, unique=True, max_size=40)
 
 
-@given(alphabet=ALPHABETS, text=st.text(CHARACTERS))
-def test_unknown_characters_are_0_and_listed_once(alphabet, text):
-    vocabulary = Vocabulary(alphabet)
+def test_the_special_symbols_come_first():
+    vocabulary = Vocabulary(["be", "to"])
 
-    expected = list(dict.fromkeys(character for character in text if character not in alphabet))
+    assert vocabulary.symbols == ("<pad>", "<unk>", "<bos>", "<eos>", "be", "to")
+    assert vocabulary.known == ("be", "to")
+    assert (PAD_ID, UNK_ID, BOS_ID, EOS_ID) == (0, 1, 2, 3)
+    assert [vocabulary.symbols[number] for number in (PAD_ID, UNK_ID, BOS_ID, EOS_ID)] == list(SPECIAL_SYMBOLS)
+    assert len(vocabulary) == 6
+    assert len(Vocabulary("")) == 4
 
-    assert vocabulary.unknown_in(text) == expected
-    assert [bool(number) for number in vocabulary.encode(text)] == [c in alphabet for c in text]
-    assert vocabulary.decode(vocabulary.encode(text)) == "".join(c if c in alphabet else "\ufffd" for c in text)
+
+@given(known=SYMBOLS, text=st.lists(CHARACTERS | WORDS))
+def test_symbols_are_numbered_from_4_on_and_others_are_unknown(known, text):
+    vocabulary = Vocabulary(known)
+
+    expected = [known.index(symbol) + 4 if symbol in known else UNK_ID for symbol in known + text]
+
+    indices = vocabulary.indices(known + text)
+    assert indices.dtype == np.int64
+    assert indices.tolist() == expected
+    assert [vocabulary.index(symbol) for symbol in known + text] == expected
+    assert [vocabulary.symbols[number] for number in vocabulary.indices(known)] == known
 
 
-@given(alphabet=ALPHABETS)
-def test_a_vocabulary_survives_its_file(tmp_path_factory, alphabet):
-    path = tmp_path_factory.mktemp("vocabulary") / "vocab.json"
-    vocabulary = Vocabulary(alphabet)
+@pytest.mark.parametrize(
+    ("symbol", "index"), [("\n", EOS_ID), ("<eos>", EOS_ID), ("<unk>", UNK_ID), ("<pad>", UNK_ID), ("<bos>", UNK_ID)]
+)
+def test_special_names_in_a_text_are_line_ends_or_unknown(symbol, index):
+    vocabulary = Vocabulary(["a"])
 
-    vocabulary.save(path)
-    loaded = Vocabulary.load(path)
+    assert vocabulary.index(symbol) == index
+    assert vocabulary.indices([symbol, "a"]).tolist() == [index, 4]
 
-    path.read_bytes().decode("utf-8")
+
+@given(known=SYMBOLS)
+def test_a_vocabulary_survives_as_plain_content(known):
+    vocabulary = Vocabulary(known, range(len(known) + 4))
+
+    loaded = Vocabulary.from_content(json.loads(json.dumps(vocabulary.to_content())))
+
     assert loaded == vocabulary
+    assert loaded.counts == vocabulary.counts == tuple(range(len(known) + 4))
     assert loaded.fingerprint == vocabulary.fingerprint
-    assert [file.name for file in path.parent.iterdir()] == ["vocab.json"]
 
 
-def test_the_file_can_be_read_by_people(tmp_path):
-    Vocabulary("\u00e9\u2019\U0001f600").save(tmp_path / "vocab.json")
-
-    text = (tmp_path / "vocab.json").read_text(encoding="utf-8")
-
-    assert ' "\u00e9",\n' in text
-    assert ' "\U0001f600"\n' in text
-
-
-def test_id_0_is_the_unknown_symbol():
+def test_counts_may_be_missing():
     vocabulary = Vocabulary("ab")
 
-    assert vocabulary.symbols == ("<unk>", "a", "b")
-    assert vocabulary.known == ("a", "b")
-    assert len(vocabulary) == 3
-    assert len(Vocabulary("")) == 1
-    assert Vocabulary("").encode("ab").tolist() == [0, 0]
+    assert vocabulary.counts is None
+    assert Vocabulary.from_content(vocabulary.to_content()).counts is None
 
 
 def test_vocabularies_are_compared_by_their_symbols_in_order():
-    assert Vocabulary("ab") == Vocabulary(["a", "b"])
+    assert Vocabulary("ab") == Vocabulary(["a", "b"], [0, 1, 0, 2, 3, 4])
     assert hash(Vocabulary("ab")) == hash(Vocabulary(["a", "b"]))
     assert Vocabulary("ab") != Vocabulary("ba")
-    assert Vocabulary("ab").fingerprint != Vocabulary("ba").fingerprint
-    assert len(Vocabulary("ab").fingerprint) == 64
+
+
+def test_fingerprints_tell_symbols_and_their_borders_apart():
+    vocabularies = [Vocabulary(known) for known in (["a", "b"], ["b", "a"], ["ab"], ["a"], [], ["a", "b", "c"])]
+
+    fingerprints = [vocabulary.fingerprint for vocabulary in vocabularies]
+
+    assert len(set(fingerprints)) == len(fingerprints)
+    assert all(len(fingerprint) == 64 for fingerprint in fingerprints)
 
 
 def test_a_vocabulary_cannot_be_changed():
@@ -84,30 +91,86 @@ def test_a_vocabulary_cannot_be_changed():
 
 
 def test_pickling_keeps_a_vocabulary():
-    vocabulary = Vocabulary("ab")
-    vocabulary.encode("a")
+    vocabulary = Vocabulary("ab", [0, 1, 0, 2, 3, 4])
+    vocabulary.index("a")
 
-    assert pickle.loads(pickle.dumps(vocabulary)) == vocabulary
+    loaded = pickle.loads(pickle.dumps(vocabulary))
 
-
-def test_match_finds_each_symbol_in_the_other():
-    own, other = Vocabulary("abcd"), Vocabulary("dxb")
-
-    assert own.match(other).tolist() == [0, -1, 3, -1, 1]
-    assert Vocabulary("").match(other).tolist() == [0]
+    assert loaded == vocabulary
+    assert loaded.counts == vocabulary.counts
 
 
-@given(own=ALPHABETS, other=ALPHABETS)
+@given(own=SYMBOLS, other=SYMBOLS)
 def test_match_agrees_with_a_search(own, other):
-    expected = [0] + [other.index(symbol) + 1 if symbol in other else -1 for symbol in own]
+    expected = [0, 1, 2, 3] + [other.index(symbol) + 4 if symbol in other else -1 for symbol in own]
 
     assert Vocabulary(own).match(Vocabulary(other)).tolist() == expected
 
 
-@pytest.mark.parametrize("symbol", ["<unk>", "", "ab", 7])
-def test_symbols_are_single_characters(symbol):
-    with pytest.raises(VocabularyError, match=f"expected symbols of one character each, got {symbol!r}"):
+@given(
+    symbols=st.lists(st.sampled_from(["a", "b", "c", "d", "e", "\n", *SPECIAL_SYMBOLS]), unique=True),
+    data=st.data(),
+    min_count=st.integers(1, 4),
+    max_size=st.none() | st.integers(1, 6),
+)
+def test_select_keeps_the_most_frequent_symbols(symbols, data, min_count, max_size):
+    counts = [data.draw(st.integers(0, 6)) for _ in symbols]
+
+    vocabulary = Vocabulary.select(symbols, counts, min_count=min_count, max_size=max_size)
+
+    count_of = dict(zip(symbols, counts, strict=True))
+    proper = [s for s in symbols if s not in ("\n", *SPECIAL_SYMBOLS) and count_of[s] >= min_count]
+    kept = sorted(proper, key=lambda s: -count_of[s])[:max_size]
+    assert list(vocabulary.known) == kept
+    ends = sum(count_of.get(symbol, 0) for symbol in ("\n", "<eos>"))
+    left_out = sum(counts) - ends - sum(count_of[symbol] for symbol in kept)
+    assert vocabulary.counts == (0, left_out, 0, ends, *(count_of[symbol] for symbol in kept))
+
+
+def test_the_counts_of_select_are_those_of_the_ids_of_the_text():
+    text = ["the", "cat", "<unk>", "on", "the", "mat", "\n", "a", "cat", "<eos>", "the", "end", "\n"]
+    symbols = list(dict.fromkeys(text))
+
+    vocabulary = Vocabulary.select(symbols, [text.count(symbol) for symbol in symbols], min_count=2)
+
+    by_id = Counter(vocabulary.indices(text).tolist())
+    assert vocabulary.counts == tuple(by_id[number] for number in range(len(vocabulary)))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"counts": [1]}, r"Vocabulary.select expected counts of shape \(len\(symbols\),\) = \(2,\), got \(1,\)"),
+        ({"min_count": 0}, "Vocabulary.select expected min_count to be at least 1, got 0"),
+        ({"max_size": 0}, "Vocabulary.select expected max_size to be at least 1, or None, got 0"),
+    ],
+)
+def test_select_refuses_arguments_outside_their_range(arguments, message):
+    with pytest.raises(ArgumentError, match=message):
+        Vocabulary.select(["a", "b"], **({"counts": [1, 2]} | arguments))
+
+
+def test_the_table_leads_from_raw_ids_to_ids():
+    table = table_of(Vocabulary(["b", "a"]), ["a", "\n", "c", "<unk>", "b"])
+
+    assert table.dtype == np.int64
+    assert table.tolist() == [UNK_ID, 5, EOS_ID, UNK_ID, UNK_ID, 4]
+    assert table_of(Vocabulary("a"), []).tolist() == [UNK_ID]
+
+
+@pytest.mark.parametrize("symbol", ["<pad>", "<unk>", "<bos>", "<eos>", "", "\n", "a\nb", 7, None])
+def test_other_symbols_are_refused(symbol):
+    with pytest.raises(VocabularyError, match=r"not empty, without line ends and none of <pad>, .*; got ") as error:
         Vocabulary(["a", symbol])
+
+    assert error.value.message.endswith(f"got {symbol!r}")
+
+
+def test_halves_of_characters_are_refused_within_a_word():
+    Vocabulary(["\ud83d", "\ude00"])
+
+    with pytest.raises(VocabularyError, match=r"characters that UTF-8 can hold, got '\\ud83d\\ude00'"):
+        Vocabulary(["\ud83d\ude00"])
 
 
 def test_symbols_are_distinct():
@@ -115,64 +178,64 @@ def test_symbols_are_distinct():
         Vocabulary("abcb")
 
 
-@pytest.mark.parametrize("wrong", [-1, 3])
-def test_decode_refuses_other_ids(wrong):
-    with pytest.raises(VocabularyError, match=f"expected ids from 0 to 2, got {wrong}"):
-        Vocabulary("ab").decode([1, wrong])
+@pytest.mark.parametrize(
+    ("counts", "message"),
+    [
+        ([1, 2], "expected counts of one number for each of 5 ids, got 2"),
+        ([0, 0, 0, 0, -1], "expected counts that are integers from 0 on, got -1"),
+        ([0, 0, 0, 0, 1.5], "expected counts that are integers from 0 on, got 1.5"),
+    ],
+)
+def test_other_counts_are_refused(counts, message):
+    with pytest.raises(VocabularyError, match=message):
+        Vocabulary("a", counts)
 
 
-def test_decode_refuses_fractions():
+def test_counts_of_numpy_become_plain_numbers():
+    counts = Vocabulary("a", np.arange(5)).counts
+
+    assert counts == (0, 1, 2, 3, 4)
+    assert {type(count) for count in counts} == {int}
+
+
+@pytest.mark.parametrize("wrong", [-1, 6])
+def test_ids_outside_the_vocabulary_are_refused(wrong):
+    with pytest.raises(VocabularyError, match=f"expected ids from 0 to 5, got {wrong}"):
+        Vocabulary("ab").checked_ids([1, wrong])
+
+
+def test_ids_are_integers():
+    vocabulary = Vocabulary("ab")
+
+    assert vocabulary.checked_ids(iter([4, 5])).tolist() == [4, 5]
+    assert vocabulary.checked_ids(np.array([1, 0], np.uint8)).tolist() == [1, 0]
+    assert vocabulary.checked_ids([]).dtype == np.int64
     with pytest.raises(VocabularyError, match="expected integer ids, got float64"):
-        Vocabulary("ab").decode([1.0])
+        vocabulary.checked_ids([1.0])
 
 
-def test_decode_takes_any_integers():
-    assert Vocabulary("ab").decode(np.array([1, 0, 2], np.uint8)) == "a\ufffdb"
-    assert Vocabulary("ab").decode(iter([1, 2])) == "ab"
-    assert Vocabulary("ab").decode([]) == ""
+HEAD = {"format": "recurra-vocabulary", "version": 2}
 
 
 @pytest.mark.parametrize(
-    ("text", "message"),
+    ("content", "message"),
     [
-        ("{", "expected a vocabulary in .*vocab.json, got broken JSON"),
-        ("[]", "expected a vocabulary in .*vocab.json, got other JSON"),
-        ("{}", "expected a vocabulary in .*vocab.json, got other JSON"),
-        ('{"format": "recurra-vocabulary", "version": 2}', "of version 1 in .*vocab.json, got version 2"),
-        ('{"format": "recurra-vocabulary", "version": 1, "symbols": 3}', "a list of symbols in .*vocab.json, got 3"),
-        ('{"format": "recurra-vocabulary", "version": 1, "symbols": ["ab"]}', "one character each, got 'ab'"),
+        ([], "expected a vocabulary in vocab.json, got other JSON"),
+        ({}, "expected a vocabulary in vocab.json, got other JSON"),
+        (HEAD | {"version": 3}, "of version 2 in vocab.json, got version 3"),
+        (HEAD, "a list of symbols in vocab.json, got None"),
+        (HEAD | {"symbols": 3}, "a list of symbols in vocab.json, got 3"),
+        (HEAD | {"symbols": [], "counts": 3}, "a list of counts in vocab.json, got 3"),
+        (HEAD | {"symbols": ["a", 7]}, "; got 7"),
     ],
 )
-def test_load_refuses_other_files(tmp_path, text, message):
-    path = tmp_path / "vocab.json"
-    path.write_text(text, encoding="utf-8")
-
+def test_other_content_is_refused(content, message):
     with pytest.raises(VocabularyError, match=message):
-        Vocabulary.load(path)
+        Vocabulary.from_content(content, origin="vocab.json")
 
 
-def test_load_reports_bytes_that_are_no_text(tmp_path):
-    (tmp_path / "vocab.json").write_bytes(b"\xff")
+def test_content_of_earlier_versions_says_what_to_do():
+    with pytest.raises(VocabularyError, match="got one written by an earlier version") as error:
+        Vocabulary.from_content(HEAD | {"version": 1, "symbols": ["a"]})
 
-    with pytest.raises(VocabularyError, match=r"expected a vocabulary in .*vocab\.json, got no UTF-8"):
-        Vocabulary.load(tmp_path / "vocab.json")
-
-
-def test_load_reports_a_missing_file(tmp_path):
-    with pytest.raises(DataNotFoundError, match=r"expected a vocabulary at .*vocab\.json, got nothing"):
-        Vocabulary.load(tmp_path / "vocab.json")
-
-
-def test_a_failed_save_leaves_the_old_file(tmp_path, monkeypatch):
-    path = tmp_path / "vocab.json"
-    Vocabulary("ab").save(path)
-
-    def fail(*_):
-        raise OSError("no")
-
-    monkeypatch.setattr("os.replace", fail)
-    with pytest.raises(OSError, match="no"):
-        Vocabulary("cd").save(path)
-
-    assert json.loads(path.read_text())["symbols"] == ["a", "b"]
-    assert [file.name for file in tmp_path.iterdir()] == ["vocab.json"]
+    assert error.value.hint == "train anew: its ids mean other symbols now"

@@ -5,49 +5,111 @@ What needs PyTorch loads on first use.
 
 from __future__ import annotations
 
+import importlib
 from typing import TYPE_CHECKING, Any
 
 from recurra.data import catalog
 from recurra.data.catalog import Sources, resolve
 from recurra.data.copied import copied_share
-from recurra.data.corpus import Corpus, Source, known_ids, open_cached, open_corpus
-from recurra.data.splits import Splits
-from recurra.data.text_files import iter_text
-from recurra.data.vocabulary import UNKNOWN_ID, UNKNOWN_SYMBOL, Vocabulary
+from recurra.data.corpus import Corpus, Source, open_cached, open_corpus
+from recurra.data.corpus_text import iter_characters, iter_line_characters
+from recurra.data.line_sets import LineSet
+from recurra.data.line_splits import split_lines
+from recurra.data.lines import Lines, find_lines, iter_tokens, num_cut, num_targets
+from recurra.data.records import FILE_LABEL, Columns, is_table
+from recurra.data.splits import Range, Splits
+from recurra.data.subword_ids import Subwords, open_subwords
+from recurra.data.subwords import BPETokenizer, train_bpe
+from recurra.data.text_files import iter_lines, iter_text
+from recurra.data.token_ids import TokenIds
+from recurra.data.tokenization import CharTokenizer, Decoder, Tokenizer, WordTokenizer, load_tokenizer
+from recurra.data.units import Rule, split_units
+from recurra.data.vocabulary import (
+    BOS_ID,
+    EOS_ID,
+    LINE_END,
+    PAD_ID,
+    SPECIAL_SYMBOLS,
+    UNK_ID,
+    Vocabulary,
+    table_of,
+)
+from recurra.data.word_vectors import WordVectors, read_vectors
 
 if TYPE_CHECKING:
-    from recurra.data.batching import IGNORE_INDEX, Cursor, ReadIds, StreamBatches, TextBatch, iter_evaluation
+    from recurra.data.batching import IGNORE_INDEX, Cursor, TextBatch
+    from recurra.data.line_batches import LineBatches, iter_line_evaluation
+    from recurra.data.stream_batches import StreamBatches, iter_evaluation
 
-_NEED_TORCH = ("IGNORE_INDEX", "Cursor", "ReadIds", "StreamBatches", "TextBatch", "iter_evaluation")
+_NEED_TORCH = {
+    "IGNORE_INDEX": "batching",
+    "Cursor": "batching",
+    "TextBatch": "batching",
+    "LineBatches": "line_batches",
+    "iter_line_evaluation": "line_batches",
+    "StreamBatches": "stream_batches",
+    "iter_evaluation": "stream_batches",
+}
 
 
 def __getattr__(name: str) -> Any:
     if name in _NEED_TORCH:
-        from recurra.data import batching
-
-        return getattr(batching, name)
+        return getattr(importlib.import_module(f"recurra.data.{_NEED_TORCH[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 __all__ = [
+    "BOS_ID",
+    "EOS_ID",
+    "FILE_LABEL",
     "IGNORE_INDEX",
-    "UNKNOWN_ID",
-    "UNKNOWN_SYMBOL",
+    "LINE_END",
+    "PAD_ID",
+    "SPECIAL_SYMBOLS",
+    "UNK_ID",
+    "BPETokenizer",
+    "CharTokenizer",
+    "Columns",
     "Corpus",
     "Cursor",
-    "ReadIds",
+    "Decoder",
+    "LineBatches",
+    "LineSet",
+    "Lines",
+    "Range",
+    "Rule",
     "Source",
     "Sources",
     "Splits",
     "StreamBatches",
+    "Subwords",
     "TextBatch",
+    "TokenIds",
+    "Tokenizer",
     "Vocabulary",
+    "WordTokenizer",
+    "WordVectors",
     "catalog",
     "copied_share",
+    "find_lines",
+    "is_table",
+    "iter_characters",
     "iter_evaluation",
+    "iter_line_characters",
+    "iter_line_evaluation",
+    "iter_lines",
     "iter_text",
-    "known_ids",
+    "iter_tokens",
+    "load_tokenizer",
+    "num_cut",
+    "num_targets",
     "open_cached",
     "open_corpus",
+    "open_subwords",
+    "read_vectors",
     "resolve",
+    "split_lines",
+    "split_units",
+    "table_of",
+    "train_bpe",
 ]

@@ -19,6 +19,7 @@ from recurra.errors import DataError, DataNotFoundError, EncodingError
 
 CHUNK_BYTES = 1 << 20
 _BINARY_PROBE_BYTES = 8192
+_MAX_LINE_CHARS = 10_000_000
 _DAMAGE = (EOFError, gzip.BadGzipFile, lzma.LZMAError, zlib.error)
 # First bytes of what is often mistaken for a text file; the order matters, UTF-32 starts as UTF-16 does.
 _SIGNATURES = (
@@ -54,6 +55,57 @@ def iter_text(paths: Iterable[str | Path], *, chunk_bytes: int = CHUNK_BYTES) ->
         yield from TextFile(path).chunks(chunk_bytes)
 
 
+def iter_lines(file: str | Path | IO[bytes]) -> Iterator[str]:
+    r"""Yield the lines of a text file, or of an open binary stream such as standard input, without their ends.
+
+    Args:
+        file: A file as for ``iter_text``, or a stream of UTF-8 text; a stream may be empty.
+
+    Raises:
+        DataNotFoundError, EncodingError, DataError: As ``iter_text``; also when a line is longer than ten million
+            characters, since lines are held in memory.
+    """
+    if isinstance(file, str | Path):
+        chunks, name = TextFile(file).chunks(), str(file)
+    else:
+        name = "standard input"
+        chunks = TextFile(name).decoded(file, CHUNK_BYTES)
+    hint = "break the text into lines first, for example with fmt or fold"
+    for lines in iter_line_lists(chunks, name, max_chars=_MAX_LINE_CHARS, hint=hint):
+        yield from lines
+
+
+def iter_line_lists(chunks: Iterable[str], name: str | Path, *, max_chars: int, hint: str) -> Iterator[list[str]]:
+    r"""Yield lists of the lines of a text that comes in chunks, without their ends.
+
+    Only ``"\n"`` ends a line, unlike for ``str.splitlines``: text holds other characters that it takes for line ends.
+
+    Args:
+        chunks: The text, in parts of any size.
+        name: What errors call it.
+        max_chars: Characters that a line may have, since lines are held in memory.
+        hint: What to do about a longer one.
+
+    Raises:
+        DataError: When a line is longer.
+    """
+    rest, number = "", 1
+    for chunk in chunks:
+        lines = (rest + chunk).split("\n")
+        if max(map(len, lines)) > max_chars:
+            number += next(index for index, line in enumerate(lines) if len(line) > max_chars)
+            raise DataError(
+                f"expected lines of at most {max_chars:,} characters in {name}, got a longer one: line {number}",
+                hint=hint,
+            )
+        rest = lines.pop()
+        number += len(lines)
+        if lines:
+            yield lines
+    if rest:
+        yield [rest]
+
+
 class TextFile:
     """One text file that is read from start to end, and hashed on the way.
 
@@ -80,7 +132,7 @@ class TextFile:
         with _reported(self.path), open_regular(self.path) as raw:
             packed = _HashingReader(raw, self)
             try:
-                for text in self._decoded(_unpacked(packed, self.path), chunk_bytes):
+                for text in self.decoded(_unpacked(packed, self.path), chunk_bytes):
                     self.num_chars += len(text)
                     yield text
             except _DAMAGE as error:
@@ -93,7 +145,8 @@ class TextFile:
         if not self.num_chars:
             raise DataError(f"expected text in {self.path}, got an empty file")
 
-    def _decoded(self, stream: IO[bytes], chunk_bytes: int) -> Iterator[str]:
+    def decoded(self, stream: IO[bytes], chunk_bytes: int) -> Iterator[str]:
+        """Yield the text of a binary stream in chunks, under the name of this file in errors."""
         decoder = codecs.getincrementaldecoder("utf-8")("strict")
         newlines = io.IncrementalNewlineDecoder(None, translate=True)
         head, num_lines, at_start = b"", 0, True
@@ -212,4 +265,4 @@ def _encoding_error(
     )
 
 
-__all__ = ["CHUNK_BYTES", "TextFile", "iter_text", "open_regular"]
+__all__ = ["CHUNK_BYTES", "TextFile", "iter_line_lists", "iter_lines", "iter_text", "open_regular"]
