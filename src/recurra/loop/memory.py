@@ -1,4 +1,4 @@
-"""Memory that the native engine uses again from call to call.
+"""Memory that is used again from call to call: by the native engine, and by a language model's output layer.
 
 Fresh memory costs a page fault for every few kilobytes at its first touch, which for the largest arrays takes longer
 than filling them. So a bounded amount is held here, and an array of it is given out again once nothing else refers to
