@@ -5,6 +5,7 @@ leaves on the disk at that moment.
 """
 
 import builtins
+import dataclasses
 import json
 import os
 import shutil
@@ -21,6 +22,16 @@ from tests.support.tiny_task import TinyTask
 
 CONFIG = TrainingConfig(
     max_steps=9, log_every=2, num_validations=3, num_samples=2, warmup_steps=1, num_threads=1, lr=0.05
+)
+# averaging begins after step 3
+AVERAGED = dataclasses.replace(
+    CONFIG,
+    average_weights="non-monotone",
+    average_patience=0,
+    optimizer="sgd",
+    momentum=0.0,
+    lr=3.0,
+    schedule="constant",
 )
 CLOCK = ("seconds", "tokens_per_s", "training_s", "validate_s", "sample_s")
 
@@ -86,6 +97,12 @@ def timeless(value):
     return value
 
 
+def as_lists(value):
+    if isinstance(value, dict):
+        return {key: as_lists(item) for key, item in value.items()}
+    return value.tolist() if isinstance(value, torch.Tensor) else value
+
+
 def content(path):
     folder = RunFolder(path)
     read = {which: folder.checkpoints.load(which) for which in ("last", "best")}
@@ -94,9 +111,8 @@ def content(path):
         "result": timeless(json.loads(folder.result.read_text())),
         "samples": {sample.name: sample.read_text() for sample in folder.samples.iterdir()},
         "names": folder.checkpoints.names(),
-        "weights": {
-            which: {n: t.tolist() for n, t in checkpoint.weights.items()} for which, checkpoint in read.items()
-        },
+        "weights": {which: as_lists(checkpoint.weights) for which, checkpoint in read.items()},
+        "averages": {which: as_lists(checkpoint.training.get("average")) for which, checkpoint in read.items()},
         "pointers": {which: folder.checkpoints.pointed(which) for which in read},
         "left over": [p.name for p in path.rglob("*") if ".part" in p.name],
     }
@@ -146,6 +162,20 @@ def test_a_resumed_run_cut_off_at_any_file_operation_resumes_again(undisturbed, 
         assert content(path) == undisturbed, f"cut off at operation {at}"
         at += 1
     assert at > 30
+
+
+def test_averaged_weights_survive_a_cut_at_any_tenth_file_operation(tmp_path):
+    run_new(tmp_path / "whole", AVERAGED)
+    undisturbed = content(tmp_path / "whole")
+    num_averaged = undisturbed["averages"]["last"]["num_averaged"]
+    at = 41
+    while is_cut(at, run_new, path := tmp_path / f"cut-{at}", AVERAGED):
+        run_on(path, AVERAGED)
+
+        assert content(path) == undisturbed, f"cut off at operation {at}"
+        at += 10
+    assert num_averaged == 9 - 3 + 1
+    assert at > 100
 
 
 def test_a_time_budget_is_resumed_with_the_steps_before_the_decision_as_they_were(tmp_path, monkeypatch):

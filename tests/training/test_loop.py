@@ -205,66 +205,6 @@ def test_the_state_is_carried_and_starts_anew_where_the_batch_says_so():
     assert [step for step, anew in enumerate(seen) if anew] == [0, 8, 16]
 
 
-def test_clipping_by_value_and_by_norm_bound_the_step(tmp_path):
-    # with plain SGD at rate 1 a step is the clipped gradient itself
-    def step_of(**options):
-        trainer = Trainer(
-            TinyTask(dropout=0.0),
-            TrainingConfig(
-                max_steps=0,
-                optimizer="sgd",
-                momentum=0,
-                lr=1.0,
-                weight_decay=0,
-                warmup_steps=0,
-                schedule="constant",
-                **options,
-            ),
-        )
-        trainer.fit()
-        before = {name: tensor.detach().clone() for name, tensor in trainer.model.named_parameters()}
-        trainer._step(iter(trainer.task.batches("train", 1)))
-        return torch.cat(
-            [(before[name] - tensor.detach()).flatten() for name, tensor in trainer.model.named_parameters()]
-        ), trainer
-
-    free, trainer = step_of(max_grad_norm=None)
-    by_norm, _ = step_of(max_grad_norm=0.01)
-    by_value, _ = step_of(max_grad_norm=None, max_grad_value=0.003)
-
-    assert trainer.progress.row.grad_norm == pytest.approx(float(free.norm()), rel=1e-4)
-    assert float(by_norm.norm()) == pytest.approx(0.01, rel=1e-3)
-    assert torch.allclose(by_norm / by_norm.norm(), free / free.norm(), atol=1e-3)
-    assert torch.allclose(by_value, free.clamp(-0.003, 0.003), atol=1e-6)
-
-
-def test_weight_decay_and_momentum_follow_their_textbook_form():
-    config = TrainingConfig(
-        max_steps=0,
-        optimizer="sgd",
-        momentum=0.5,
-        lr=0.1,
-        weight_decay=0.2,
-        warmup_steps=0,
-        schedule="constant",
-        max_grad_norm=None,
-    )
-    trainer = Trainer(TinyTask(dropout=0.0), config)
-    trainer.fit()
-    weight = trainer.model.decoder.weight
-    velocity, expected = torch.zeros_like(weight), weight.detach().clone()
-    batches = iter(trainer.task.batches("train", 1))
-    gradients = []
-    weight.register_hook(lambda gradient: gradients.append(gradient.clone()))
-
-    for _ in range(3):
-        trainer._step(batches)
-        velocity = 0.5 * velocity + gradients[-1] + 0.2 * expected
-        expected = expected - 0.1 * velocity
-
-    assert torch.allclose(weight, expected, atol=1e-6)
-
-
 # ---------------------------------------------------------------------- stopping and going on
 
 

@@ -64,6 +64,13 @@ class TrainingConfig:
     """Steps between decays under the step schedule. At least 1."""
     decay_factor: float = 0.5
     """What one decay multiplies the learning rate with, in (0, 1]."""
+    average_weights: Literal["none", "non-monotone"] = "none"
+    """Weights to validate, sample from and keep: the current ones, or NT-ASGD's mean over the later part of training.
+    Training itself goes on with the current ones. Meant for optimizer = "sgd" with momentum = 0.
+    Under schedule = "constant" the learning rate stays where it is when averaging begins.
+    Source: Merity, Keskar, Socher 2018, arXiv 1708.02182, algorithm 1."""
+    average_patience: int = 5
+    """Averaging begins when a validation is worse than the best one, the latest this many left out. At least 0."""
     max_grad_norm: float | None = 1.0
     """Gradients whose total norm is larger are scaled down to it. Above 0."""
     max_grad_value: float | None = None
@@ -120,7 +127,7 @@ class TrainingConfig:
             faults.append(f"expected decay_factor in (0, 1], got {self.decay_factor}")
         if self.seed >= 2**63:
             faults.append(f"expected seed below 2**63, got {self.seed}")
-        least = {"seed": 0, "weight_decay": 0, "warmup_steps": 0, "num_samples": 0}
+        least = dict.fromkeys(("seed", "weight_decay", "warmup_steps", "num_samples", "average_patience"), 0)
         least |= dict.fromkeys(
             ("decay_every", "num_validations", "validate_every", "patience", "log_every", "num_threads"), 1
         )

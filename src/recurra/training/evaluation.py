@@ -26,7 +26,7 @@ def evaluating(model: nn.Module) -> Iterator[None]:
 
 def evaluate(task: Task, model: nn.Module, split: Split, seed: int, device: torch.device) -> dict[str, float]:
     """Return the metrics of a model over a split, each target counted once."""
-    metrics = dict(task.metrics())
+    metrics = dict(task.metrics(split))
     state = None
     with evaluating(model):
         for batch in task.batches(split, seed):

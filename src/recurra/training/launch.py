@@ -10,11 +10,12 @@ from recurra.errors import ArgumentError
 from recurra.training.callbacks import Callback
 from recurra.training.config import TrainingConfig
 from recurra.training.config_file import read_section
-from recurra.training.loop import Trainer, build_fabric
+from recurra.training.loop import Trainer
 from recurra.training.protocol import Task
 from recurra.training.records import record_keepers
 from recurra.training.run_folder import RunFolder
 from recurra.training.start import new_run, resolved
+from recurra.training.updater import build_fabric
 
 
 def train(

@@ -35,15 +35,6 @@ class LossMetric:
         return mean_loss
 
 
-class BitsPerChar(LossMetric):
-    """Mean loss in bits."""
-
-    @staticmethod
-    def of(mean_loss: float) -> float:
-        """Return nats / ln 2."""
-        return mean_loss / math.log(2)
-
-
 class Perplexity(LossMetric):
     """Exponential of the mean loss: the number of equally likely choices it corresponds to."""
 

@@ -22,7 +22,11 @@ State = Any
 
 
 class Batch(Protocol):
-    """A batch of one task, on some device."""
+    """A batch of one task, on some device.
+
+    A batch may also have ``lr_factor``, a number above 0 (1 where it has none): the learning rate of its one step is
+    multiplied with it, as windows of varied length need it. Rows of figures keep the learning rate without it.
+    """
 
     @property
     def starts_anew(self) -> bool:
@@ -45,12 +49,14 @@ class StepResult:
         num_targets: How many targets the mean is over.
         state: The recurrent state after the batch, to be carried on (the loop detaches it), or None.
         outputs: Whatever the task's own metrics need.
+        penalty: Added to the loss for the gradient only, in nats; a scalar. Figures and checks are of the loss alone.
     """
 
     loss: Tensor
     num_targets: int
     state: State = None
     outputs: Any = None
+    penalty: Tensor | None = None
 
 
 class Metric(Protocol):
@@ -82,8 +88,8 @@ class Task(Protocol):
     def loss(self, model: nn.Module, batch: Any, state: State) -> StepResult:
         """Run the model over a batch, from a carried state or from the initial one."""
 
-    def metrics(self) -> Mapping[str, Metric]:
-        """Return fresh metrics by name; the first is the one to select checkpoints by."""
+    def metrics(self, split: Split) -> Mapping[str, Metric]:
+        """Return fresh metrics over a split by name; the first is the one to select checkpoints by."""
 
     def sample(self, model: nn.Module, seed: int) -> Sequence[str]:
         """Return what a person sees while the model trains; draws from its own generator only."""

@@ -11,6 +11,13 @@ import numpy as np
 import torch
 
 
+def seed_everything(seed: int) -> None:
+    """Seed Python's, NumPy's and torch's global generators."""
+    random.seed(seed)
+    np.random.seed(seed % 2**32)
+    torch.manual_seed(seed)
+
+
 def capture_random_states(device: torch.device) -> dict[str, Any]:
     """Return the states of Python's, NumPy's and torch's global generators, that of the device included."""
     version, internal, gauss = random.getstate()

@@ -83,7 +83,7 @@ class LossPlot(Callback):
             return
         from recurra.training.plots import plot_run
 
-        selected, metric = next(iter(trainer.task.metrics().items()))
+        selected, metric = next(iter(trainer.task.metrics("validation").items()))
         with reported_writing(self.folder.plots):
             self.folder.plots.mkdir(exist_ok=True)
             plot_run(

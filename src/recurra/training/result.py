@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def build_result(trainer: Trainer) -> dict[str, Any]:
-    """Evaluate what a trainer made and return it as plain numbers; the model keeps its last weights."""
+    """Evaluate what a trainer made and return it as plain numbers; the model keeps its weights."""
     progress, task = trainer.progress, trainer.task
     splits: list[Split] = [split for split in ("validation", "test") if task.num_batches(split)]
     last = {"step": progress.step, **_figures(trainer, splits, progress.validation_step == progress.step)}
@@ -69,12 +69,7 @@ def _best(trainer: Trainer, splits: list[Split], last: dict[str, Any]) -> dict[s
     except (CheckpointError, RunError) as error:
         trainer.tell("on_message", f"{error.message}; the last weights stand in for the best")
         return last
-    kept = {name: tensor.clone() for name, tensor in trainer.model.state_dict().items()}
-    trainer.model.load_state_dict(best)
-    try:
-        return {"step": trainer.progress.best_step, **_figures(trainer, splits, validated=False)}
-    finally:
-        trainer.model.load_state_dict(kept)
+    return {"step": trainer.progress.best_step, **{split: trainer.evaluate(split, best) for split in splits}}
 
 
 def write_result(folder: RunFolder, result: Mapping[str, Any]) -> None:

@@ -20,6 +20,7 @@ _LOCK = ".recurra.lock"
 _CONTENT = (
     "config.toml",
     "vocab.json",
+    "tokenizer.json",
     "data.json",
     "budget.json",
     "metrics.jsonl",
