@@ -155,7 +155,7 @@ def test_public_functions_have_no_forbidden_verbs(room):
 def test_the_glossary_forbids_what_the_checks_above_look_for():
     words, patterns = forbidden_words()
 
-    assert {"nhid", "n_layers", "learning_rate", "labels", "hx", "seq_lengths"} <= words
+    assert {"nhid", "n_layers", "learning_rate", "y_true", "hx", "seq_lengths"} <= words
     assert {"get_*", "do_*", "handle_*"} == patterns
     assert words.isdisjoint({"h", "hidden_size", "lr", "lengths"})
 
@@ -178,7 +178,7 @@ def test_the_checks_see_methods_fields_and_foreign_bases():
         def __init__(self, nhid):
             super().__init__(1, nhid)
 
-        def forward(self, input, hx=None, *, labels=None):
+        def forward(self, input, hx=None, *, y_true=None):
             return super().forward(input, hx)
 
     @dataclasses.dataclass
@@ -187,7 +187,7 @@ def test_the_checks_see_methods_fields_and_foreign_bases():
 
     Layer.__module__ = "recurra.layers"
 
-    assert dict(own_parameters(Layer)) == {"__init__": {"nhid"}, "forward": {"labels"}}
+    assert dict(own_parameters(Layer)) == {"__init__": {"nhid"}, "forward": {"y_true"}}
     assert ("a field", {"learning_rate"}) in list(own_parameters(Config))
 
 

@@ -2,8 +2,14 @@
 
 import json
 import os
+import re
 
 import pytest
+
+
+def unwrapped(said):
+    """Return a message without the box and the line breaks that it is shown with."""
+    return " ".join(re.sub("[\u2500-\u257f]", " ", said).split())
 
 
 @pytest.fixture
@@ -107,6 +113,14 @@ def test_an_unknown_initialiser(train, text_file):
         ("--num-layers", "0"),
         ("--validation-fraction", "0"),
         ("--temperatures", "-1"),
+        ("--min-count", "0"),
+        ("--max-vocab-size", "0"),
+        ("--max-length", "0"),
+        ("--split-seed", "-1"),
+        ("--label-size", "0"),
+        ("--embedding-dropout", "1"),
+        ("--activation-regularization", "-1"),
+        ("--adaptive-cutoffs", "0"),
     ],
 )
 def test_options_out_of_range(train, text_file, option, value):
@@ -121,6 +135,76 @@ def test_an_empty_validation_part(train, text_file):
 
     assert code == 2
     assert "characters" in said
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        (["--tokenizer", "wrod"], "--tokenizer"),
+        (
+            ["--tokenizer", "bpe", "--lowercase"],
+            "expected the tokenizer char, word or whitespace with lowercase, got bpe",
+        ),
+        (["--tokenizer", "bpe", "--max-vocab-size", "100"], "expected vocab_size to be at least 260"),
+        (["--tokenizer", "word", "--min-count", "99999"], "occur at least 99999 times in the training part, got none"),
+        (
+            ["--sequences", "stream", "--label-column", "file"],
+            "expected sequences = lines with label_column, got stream",
+        ),
+        (["--label-column", "kind"], "expected text_column with label_column = kind, got none"),
+        (["--text-column", "name"], "expected a table for the column 'name'"),
+        (["--validation-data", "nowhere.txt"], "nowhere.txt"),
+        (["--test-data", "nowhere.txt"], "nowhere.txt"),
+        (["--vectors", "nowhere.txt", "--tokenizer", "word"], "nowhere.txt"),
+        (["--vectors", "a.txt", "--init-from", "b"], "expected vectors or init_from, got both"),
+        (["--freeze-vectors"], "expected a file of vectors with freeze_vectors, got none"),
+        (["--adaptive-cutoffs", "500"], "expected adaptive_cutoffs below the size of the vocabulary"),
+        (["--adaptive-cutoffs", "5", "--tie-weights"], "expected no adaptive_cutoffs with tie_weights, got both"),
+    ],
+)
+def test_options_of_tokens_lines_and_vectors_that_do_not_fit(train, text_file, options, expected):
+    code, said = train("--data", text_file, "--max-steps", "1", *options)
+
+    assert code == 2
+    assert expected in unwrapped(said)
+
+
+def test_a_column_that_is_not_there_gets_a_suggestion(train, tmp_path):
+    (tmp_path / "names.csv").write_text("name,kind\n" + "Ann,a\nBob,b\n" * 20)
+
+    code, said = train("--data", tmp_path / "names.csv", "--text-column", "nmae")
+
+    assert code == 2
+    assert "expected one column 'nmae'" in said
+    assert "did you mean 'name'?" in said
+
+
+def test_a_label_that_is_missing_names_its_line(train, tmp_path):
+    (tmp_path / "names.csv").write_text("name,kind\nAnn,a\nBob,\n")
+
+    code, said = train("--data", tmp_path / "names.csv", "--text-column", "name", "--label-column", "kind")
+
+    assert code == 2
+    assert "expected a label in line 3" in said
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        (["--cache-size", "0"], "WordCache expected size to be at least 1, got 0"),
+        (["--cache-size", "9", "--cache-weight", "1"], "WordCache expected weight to be at least 0 and below 1"),
+        (["--cache-size", "9", "--cache-flatness", "nan"], "WordCache expected flatness"),
+        (["--reset-every", "0"], "reset_every of at least 1, got 0"),
+        (["--cache-weight", "0.2"], "expected --cache-size with --cache-weight or --cache-flatness, got none"),
+        (["nowhere.txt", "--split", "test"], "expected no --split with files, got test"),
+        (["nowhere.txt"], "nowhere.txt"),
+    ],
+)
+def test_evaluation_options_out_of_range(fails, trained, options, expected):
+    code, said = fails("evaluate", trained, *options)
+
+    assert code == 2
+    assert expected in said
 
 
 def test_widths_that_cannot_be_tied(train, text_file):
@@ -172,13 +256,16 @@ def test_overwriting_something_that_is_no_run(fails, text_file, small, tmp_path)
     assert (tmp_path / "home" / "thesis.doc").exists()
 
 
-@pytest.mark.parametrize("command", ["generate", "evaluate", "resume"])
+@pytest.mark.parametrize("command", ["generate", "evaluate", "resume", "score"])
 def test_a_folder_that_is_no_run(fails, tmp_path, command):
-    code, said = fails(command, tmp_path)
+    (tmp_path / "lines.txt").write_text("a line\n")
+    more = ["lines.txt"] if command == "score" else []
+
+    code, said = fails(command, tmp_path, *more)
 
     assert code == 2
     assert "is no run" in said
-    assert fails(command, tmp_path / "nowhere")[0] == 2
+    assert fails(command, tmp_path / "nowhere", *more)[0] == 2
 
 
 @pytest.mark.parametrize(
@@ -327,7 +414,7 @@ def test_evaluating_a_part_that_the_run_does_not_have(fails, text_file, small, t
     code, said = fails("evaluate", run, "--split", "test")
 
     assert code == 2
-    assert "the run has no test part (test_fraction = 0)" in said
+    assert "the run has no test part" in said
 
 
 def test_what_is_no_error_of_ours_is_reported_without_a_traceback(fails, trained, monkeypatch):
@@ -355,18 +442,19 @@ def test_the_demo_names_its_own_option(fails):
         assert f"recurra demo expected --seconds above 0, got {seconds}" in said
 
 
-def test_copying_is_not_checked_where_the_text_is_gone(trained, tmp_path, monkeypatch, capsys):
-    import shutil
-
+def test_copying_is_not_checked_where_the_text_is_gone(small, tmp_path, monkeypatch, capsys):
     from recurra.cli.main import main
 
-    copy = tmp_path / "copy"
-    shutil.copytree(trained, copy)
-    (copy / "data.json").unlink()
+    text = tmp_path / "text.txt"
+    text.write_text("The cow sat on the hill.\n" * 40)
+    assert main(["train", "text", "--data", "text.txt", "--run", "run", "--max-steps", "1", *small]) == 0
+    text.unlink()
+    monkeypatch.setenv("RECURRA_CACHE", str(tmp_path / "empty-cache"))
+    capsys.readouterr()
 
-    assert main(["generate", str(copy), "--length", "30", "--seed", "1"]) == 0
+    assert main(["generate", "run", "--length", "30", "--seed", "1"]) == 0
     assert "copying not checked: " in capsys.readouterr().err
-    assert main(["generate", str(copy), "--length", "5", "--seed", "1"]) == 0
+    assert main(["generate", "run", "--length", "5", "--seed", "1"]) == 0
     assert "copying" not in capsys.readouterr().err
 
 

@@ -5,6 +5,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 
@@ -105,7 +106,7 @@ def test_generated_text_goes_to_standard_output_and_nothing_else_does(trained, c
     said = capsys.readouterr()
     assert said.out.startswith("The ")
     assert len(said.out) == 4 + 30 + 1
-    assert "of the written 20-character pieces stand in the training text" in said.err
+    assert "of the written pieces of 20 characters stand in the training text" in said.err
 
 
 def test_a_fixed_seed_repeats_and_the_printed_seed_does_too(trained, capsys):
@@ -168,7 +169,8 @@ def test_evaluation_prints_for_people_and_for_programs(trained, capsys, text_fil
     assert main(["evaluate", str(trained), str(text_file), "--reset-every", "7"]) == 0
 
     assert f"loss           {figures['loss']:.4f} nats per character" in for_people
-    assert set(figures) == {"step", "loss", "bits_per_char", "perplexity", "num_chars"}
+    assert set(figures) == {"step", "unit", "loss", "bits_per_char", "perplexity", "num_tokens", "num_chars"}
+    assert figures["unit"] == "character"
     assert "state reset every 7 characters" in capsys.readouterr().out
 
 
@@ -359,8 +361,7 @@ def test_symbols_that_the_text_lacks_are_reported_for_samples_and_for_stop(text_
     trained_said = capsys.readouterr().err
     assert main(["generate", str(trained), "--stop", "\u00fc", "--length", "5", "--temperature", "0"]) == 0
 
-    assert "sample_prime has symbols that the run has never seen" in trained_said
-    assert "'\u00fc'" in trained_said
+    assert "sample_prime: the run does not know these and reads them as unknown: '\u00fc'" in trained_said
     sample = next((tmp_path / "run" / "samples").iterdir()).read_text(encoding="utf-8")
     assert "The \ufffd" in sample
     assert "--stop has symbols that the run has never seen" in capsys.readouterr().err
@@ -431,11 +432,15 @@ RESULT = {
 }
 
 
+def task_of(unit, labels=()):
+    return SimpleNamespace(unit=unit, data=SimpleNamespace(facts=SimpleNamespace(label_names=labels)))
+
+
 @pytest.mark.parametrize("width", [40, 69, 70, 120])
 def test_the_closing_table_cuts_no_number(width, monkeypatch, capsys, tmp_path):
     monkeypatch.setenv("COLUMNS", str(width))
 
-    text_report(tmp_path / "my run", RESULT)
+    text_report(tmp_path / "my run", RESULT, task_of("character"))
 
     said = capsys.readouterr().err
     for number in ("1.2346", "1.2121", "2.3457"):
@@ -445,7 +450,22 @@ def test_the_closing_table_cuts_no_number(width, monkeypatch, capsys, tmp_path):
     table_lines = said.split("interrupted after")[0].splitlines()
     assert max(map(len, table_lines)) <= width
     assert "my run'" in said
-    assert figures_table(RESULT, with_bits=False).row_count == 3
+    assert figures_table(RESULT, "character", with_bits=False).row_count == 3
+
+
+def test_the_closing_table_of_words_has_perplexities_and_a_condition_where_there_are_labels(capsys, tmp_path):
+    figures = {"loss": 1.5, "bits_per_char": 9.876, "perplexity": 4.481689}
+    moment = {"step": 5, "validation": figures}
+    result = {**RESULT, "last": moment, "best": moment, "baselines": {"validation": {"unigram": figures}}}
+
+    text_report(tmp_path, result, task_of("word", ("New York", "Rome")))
+
+    said = capsys.readouterr().err
+    assert "nats per word" in said
+    assert "perplexity" in said
+    assert said.count("4.48") == 2
+    assert "9.876" not in said
+    assert "--condition 'New York'" in said
 
 
 def test_the_demo_replaces_a_run_only_when_asked(fails, tmp_path):

@@ -61,7 +61,7 @@ def main(arguments: Sequence[str]) -> int:
         shared.print(f"[bold]{PRIME}[/]", end="")
         shared.print(text, markup=False, style="yellow", soft_wrap=True)
     shared.rule()
-    text_report(folder, result)
+    text_report(folder, result, task)
     for line in next_steps(folder):
         shared.print(line, markup=False, soft_wrap=True)
     print(folder)

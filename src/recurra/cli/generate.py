@@ -32,13 +32,13 @@ class GenerateOptions:
     prime: str = ""
     """Text to go on with; nothing means a new line. The escapes \\n \\t \\r \\xHH \\uHHHH \\\\ are understood."""
     length: int = 500
-    """Characters to write, at most. At least 0."""
+    """Tokens (characters, words, subwords) to write, at most; a model of lines ends by itself. At least 0."""
     temperature: float = 0.8
-    """0 takes the likeliest character, 1 the model's own distribution; higher is wilder."""
+    """0 takes the likeliest token, 1 the model's own distribution; higher is wilder."""
     top_k: int | None = None
-    """Draw among so many likeliest characters only. At least 1."""
+    """Draw among so many likeliest tokens only. At least 1."""
     top_p: float | None = None
-    """Draw among the likeliest characters that together have this probability, in (0, 1]."""
+    """Draw among the likeliest tokens that together have this probability, in (0, 1]."""
     stop: str | None = None
     """End before this text. Backslash escapes are understood as in the prime."""
     num_samples: int = 1
@@ -46,13 +46,19 @@ class GenerateOptions:
     seed: int | None = None
     """Fixes the draws; unset draws one and prints it. At least 0."""
     state_out: Path | None = None
-    """Save the state after the last character, to go on from there later; Ctrl-C saves it too."""
+    """Save the state after the last token, to go on from there later; Ctrl-C saves it too."""
     state_in: Path | None = None
     """Go on from a saved state; with a seed this forks, without one the draws go on too."""
     checkpoint: str = "best"
     """Which weights: best, last, or the step of a checkpoint that is still there."""
     copied: bool = True
-    """Report which share of the written 20-character pieces stands in the training text."""
+    """Report how much of what was written stands in the training text: pieces of a stream, whole lines of lines."""
+    condition: str | None = None
+    """Label to write for, where the model was trained with labels."""
+    interactive: bool = False
+    """Write together: see the likeliest next tokens, pick one, type, undo, fork. Needs a terminal or piped commands."""
+    num_choices: int = 8
+    """Likeliest tokens to show with --interactive. At least 1."""
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -66,20 +72,23 @@ def main(arguments: Sequence[str]) -> int:
     if options.state_out is not None:
         check_state_target(options.state_out)
     run = load(options.run, checkpoint=options.checkpoint)
+    if options.interactive:
+        return together(run, options)
     writer = run.writer(
         temperature=options.temperature,
         top_k=options.top_k,
         top_p=options.top_p,
         num_samples=options.num_samples,
         seed=options.seed,
+        condition=options.condition,
     )
     prime = unescape(options.prime)
     stop = None if options.stop is None else unescape(options.stop)
     interrupt = Interrupt()
     pieces = stream(writer, options.length, stop, is_over=interrupt.is_asked_for)
-    begin(writer, options, prime, stop)
+    visible = begin(writer, options, prime, stop)
     with interrupt.held_back():
-        texts = show(pieces, options.num_samples, writer.visible(prime))
+        texts = show(pieces, options.num_samples, visible)
     if options.state_out is not None:
         writer.save(options.state_out)
         tell(f"state saved to {options.state_out}")
@@ -87,7 +96,38 @@ def main(arguments: Sequence[str]) -> int:
         tell("interrupted")
         return _INTERRUPTED
     if options.copied:
-        tell(copied_line(run, texts))
+        tell(copied_line(run, [visible + text for text in texts] if run.is_of_lines else texts))
+    return 0
+
+
+def together(run: TextRun, options: GenerateOptions) -> int:
+    """Write together with a person; what has no meaning then is refused."""
+    from recurra.cli.interactive import write_together
+    from recurra.errors import ConfigError
+    from recurra.tasks.text.writing import unknown_line
+
+    given = {"num_samples": options.num_samples != 1, "stop": options.stop, "state_in": options.state_in}
+    given["state_out"] = options.state_out
+    wrong = [f"--{name.replace('_', '-')}" for name, value in given.items() if value]
+    if wrong:
+        raise ConfigError(f"expected none of {', '.join(wrong)} with --interactive")
+    if options.num_choices < 1:
+        raise ConfigError(f"expected --num-choices of at least 1, got {options.num_choices}")
+    prime = unescape(options.prime)
+    draft = run.draft(
+        prime,
+        temperature=options.temperature,
+        top_k=options.top_k,
+        top_p=options.top_p,
+        seed=options.seed,
+        condition=options.condition,
+    )
+    if options.seed is None and options.temperature > 0:
+        tell(f"seed {draft.seed}")
+    unknown = run.tokenizer.unknown_in(prime)
+    if unknown:
+        tell(unknown_line(unknown))
+    write_together(draft, options.num_choices)
     return 0
 
 
@@ -119,8 +159,8 @@ class Interrupt:
         self._asked = True
 
 
-def begin(writer: Writer, options: GenerateOptions, prime: str, stop: str | None) -> None:
-    """Bring the writer to where it starts, and say what is worth knowing."""
+def begin(writer: Writer, options: GenerateOptions, prime: str, stop: str | None) -> str:
+    """Bring the writer to where it starts, say what is worth knowing, and return the prime as the model sees it."""
     from recurra.tasks.text.writing import unknown_line
 
     if options.state_in is not None:
@@ -128,14 +168,14 @@ def begin(writer: Writer, options: GenerateOptions, prime: str, stop: str | None
             tell("this state was written by other weights; going on with it all the same")
     elif options.seed is None and options.temperature > 0:
         tell(f"seed {writer.seed}")
-    if prime:
-        writer.read(prime)
+    visible = writer.read(prime) if prime else ""
     if writer.unknown:
         tell(unknown_line(writer.unknown))
-    never = writer.vocabulary.unknown_in(stop or "")
+    never = writer.tokenizer.unknown_in(stop or "") if writer.tokenizer.kind == "char" else []
     if never:
         shown = " ".join(map(repr, never))
         tell(f"--stop has symbols that the run has never seen and never writes, so it ends nothing: {shown}")
+    return visible
 
 
 def show(pieces: Iterable[list[str]], num_samples: int, prime: str) -> list[str]:
@@ -180,7 +220,11 @@ def copied_line(run: TextRun, texts: Sequence[str]) -> str:
         share = run.copied_share(texts)
     except RecurraError as error:
         return f"copying not checked: {error.message}"
-    return "" if share is None else f"{share:.0%} of the written 20-character pieces stand in the training text"
+    if share is None:
+        return ""
+    if run.is_of_lines:
+        return f"{share:.0%} of the written lines stand in the training part"
+    return f"{share:.0%} of the written pieces of {run.piece} {run.tokenizer.unit}s stand in the training text"
 
 
 def unescape(text: str) -> str:

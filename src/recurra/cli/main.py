@@ -20,6 +20,7 @@ COMMANDS = {
     "train": "train a model: `recurra train text --data FILE`",
     "resume": "go on with a run that was stopped, exactly where it was",
     "generate": "write with a trained model",
+    "score": "say how likely a trained model finds each line of a file",
     "evaluate": "say how well a trained model predicts a text",
     "config": "print a configuration file with every key explained",
 }

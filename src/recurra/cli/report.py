@@ -15,6 +15,7 @@ from recurra.training.progress import ConsoleProgress, format_duration
 from recurra.training.protocol import HasSummary
 
 if TYPE_CHECKING:
+    from recurra.tasks.text import TextTask
     from recurra.training.loop import Trainer
 
 _WIDTH_FOR_BITS = 70
@@ -46,26 +47,39 @@ def text_callbacks() -> list[Callback]:
     return [Opening(shared), ConsoleProgress(shared)]
 
 
-def text_report(folder: Path, result: Mapping[str, Any]) -> None:
-    """Print the figures of a run that ended, beside its baselines, and what to do next."""
+def text_report(folder: Path, result: Mapping[str, Any], task: TextTask) -> None:
+    """Print the figures of a run that ended, beside its baselines, and what to do next.
+
+    Args:
+        folder: The run.
+        result: What training returned.
+        task: What was trained.
+    """
     shared = console()
-    shared.print(figures_table(result, with_bits=shared.width >= _WIDTH_FOR_BITS))
+    shared.print(figures_table(result, task.unit, with_bits=shared.width >= _WIDTH_FOR_BITS))
     speed = f", {result['tokens_per_s']:,.0f} tokens/s" if result["tokens_per_s"] else ""
     shared.print(f"{result['stopped']} after {result['steps']:,} steps, {format_duration(result['training_s'])}{speed}")
     if result["stopped"] == "interrupted":
         shared.print(f"go on:  recurra resume {quoted(folder)}", markup=False, soft_wrap=True)
-    shared.print(f"write:  recurra generate {quoted(folder)} --temperature 0.7", markup=False, soft_wrap=True)
+    labels = task.data.facts.label_names
+    condition = f" --condition {shlex.quote(labels[0])}" if labels else ""
+    write = f"write:  recurra generate {quoted(folder)} --temperature 0.7{condition}"
+    shared.print(write, markup=False, soft_wrap=True)
 
 
-def figures_table(result: Mapping[str, Any], *, with_bits: bool) -> Table:
-    """Return the figures of a run beside its baselines; numbers are never cut, long names are wrapped."""
+def figures_table(result: Mapping[str, Any], unit: str, *, with_bits: bool) -> Table:
+    """Return the figures of a run beside its baselines; numbers are never cut, long names are wrapped.
+
+    Of characters the second column is in bits, of longer tokens it is the perplexity.
+    """
+    second = "bits" if unit == "character" else "perplexity"
     splits = list(result["baselines"]) or ["validation"]
     table = Table(title=None, box=None, padding=(0, 2) if with_bits else (0, 1), pad_edge=False)
-    table.add_column("nats per character", style="bold", overflow="fold")
+    table.add_column(f"nats per {unit}", style="bold", overflow="fold")
     for split in splits:
         table.add_column(split, justify="right", no_wrap=True, min_width=len(split))
         if with_bits:
-            table.add_column("bits", justify="right", style="dim", no_wrap=True)
+            table.add_column(second, justify="right", style="dim", no_wrap=True)
     last, best = result["last"], result["best"]
     rows = {
         name: {split: result["baselines"][split][name] for split in splits}
@@ -75,14 +89,16 @@ def figures_table(result: Mapping[str, Any], *, with_bits: bool) -> Table:
     if best["step"] != last["step"]:
         rows[f"this model, best (step {best['step']:,})"] = best
     for name, figures in rows.items():
-        cells = [_cells(figures[split], with_bits) for split in splits]
+        cells = [_cells(figures[split], second if with_bits else None) for split in splits]
         table.add_row(name, *(cell for pair in cells for cell in pair))
     return table
 
 
-def _cells(figures: Mapping[str, float], with_bits: bool) -> list[str]:
+def _cells(figures: Mapping[str, float], second: str | None) -> list[str]:
     loss = f"{figures['loss']:.4f}"
-    return [loss, f"{figures['bits_per_char']:.3f}"] if with_bits else [loss]
+    if second is None:
+        return [loss]
+    return [loss, f"{figures['bits_per_char']:.3f}" if second == "bits" else f"{figures['perplexity']:.2f}"]
 
 
 def quoted(path: Path) -> str:

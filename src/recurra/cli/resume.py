@@ -34,6 +34,6 @@ def main(arguments: Sequence[str]) -> int:
 
     task = task_package(options.run).resume_task(options.run)
     result = train(task, run=options.run, resume=True, callbacks=text_callbacks())
-    text_report(options.run, result)
+    text_report(options.run, result, task)
     print(options.run)
     return 0

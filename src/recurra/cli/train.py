@@ -20,7 +20,7 @@ _LENGTHS = ("max_steps", "num_epochs", "time_budget_s")
 
 @dataclasses.dataclass(frozen=True)
 class TrainTextOptions:
-    """Train a language model on a text, character by character.
+    """Train a language model on a text: characters, words or subwords, one stream or lines.
 
     Ctrl-C saves, evaluates and ends; `recurra resume RUN` goes on. The run's folder is printed to standard output.
     """
@@ -91,7 +91,7 @@ def train_text(options: TrainTextOptions) -> int:
     folder = options.run or next_run_folder("text")
     training = options.options.training
     result = train(task, training, run=folder, callbacks=text_callbacks(), overwrite=options.overwrite)
-    text_report(folder, result)
+    text_report(folder, result, task)
     print(folder)
     return 0
 

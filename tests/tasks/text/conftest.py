@@ -2,6 +2,7 @@ import pytest
 
 from recurra.tasks.text import DataConfig, ModelConfig, SamplingConfig, TextConfig, TextTask
 from recurra.training import TrainingConfig, train
+from tests.support.text_runs import HIGH, LOW, tiny_config, train_run
 
 TEXT = (
     "".join(
@@ -53,3 +54,27 @@ def run_folder(text_file, tmp_path_factory, cache):
     train(TextTask.from_config(config), config.training, run=folder)
     patch.undo()
     return folder
+
+
+@pytest.fixture(scope="session")
+def line_folders(tmp_path_factory, cache):
+    """Two trained runs of lines, "plain" and "labelled" (low or high); tests read them only."""
+    patch = pytest.MonkeyPatch()
+    patch.setenv("RECURRA_CACHE", str(cache))
+    root = tmp_path_factory.mktemp("lines")
+    for name, lines in (("low", LOW), ("high", HIGH)):
+        (root / f"{name}.txt").write_text("\n".join(lines))
+    paths = [root / "low.txt", root / "high.txt"]
+    for name, options in (("plain", {}), ("labelled", {"label_column": "file"})):
+        config = tiny_config(
+            *paths,
+            sequences="lines",
+            validation_fraction=0.2,
+            test_fraction=0.2,
+            batch_size=16,
+            training={"max_steps": 150, "lr": 0.02},
+            **options,
+        )
+        train_run(config, root / name)
+    patch.undo()
+    return root

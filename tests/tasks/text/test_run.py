@@ -6,6 +6,7 @@ import torch
 from torch.nn import functional
 
 import recurra
+from recurra.data import CharTokenizer, Vocabulary
 from recurra.errors import ArgumentError, RunError, VocabularyError
 from recurra.tasks.text.run import stream
 from recurra.tasks.text.saved_state import weights_fingerprint
@@ -21,7 +22,7 @@ def test_it_writes_what_it_has_read(run):
 
     assert len(text) == 60
     assert "The " in text
-    assert set(text) <= set(run.vocabulary.known)
+    assert set(text) <= {*run.tokenizer.vocabulary.known, "\n"}
 
 
 def test_the_same_seed_writes_the_same_and_another_one_does_not(run):
@@ -34,10 +35,10 @@ def test_greedy_writing_is_the_argmax_of_the_whole_text_read_at_once(run):
     prime = "The dog"
     text = run.generate(prime, length=30, temperature=0)
 
-    ids = torch.from_numpy(run.vocabulary.encode(prime + text))[:, None]
+    ids = torch.from_numpy(run.tokenizer.encode(prime + text))[:, None]
     logits, _ = run.model(ids)
 
-    logits[:, :, 0] = -math.inf  # the unknown symbol is never written
+    logits[:, :, :3] = -math.inf  # padding, the unknown symbol and the begin are never written
     expected = logits[len(prime) - 1 : -1, 0].argmax(-1)
     assert torch.equal(ids[len(prime) :, 0], expected)
 
@@ -76,10 +77,11 @@ def test_no_length_writes_nothing(run):
 def test_a_prime_with_unknown_symbols_is_read_and_reported(run):
     writer = run.writer(temperature=0)
 
-    writer.read("The \u00e9\u00fc\u00e9")
+    visible = writer.read("The \u00e9\u00fc\u00e9")
 
+    assert visible == "The \ufffd\ufffd\ufffd"
     assert writer.unknown == ["\u00e9", "\u00fc"]
-    assert len(list(writer.write(3))) == 3
+    assert [len(piece) for (piece,) in writer.write(3)] == [1, 1, 1, 0]  # and what is left at the end
 
 
 @pytest.mark.parametrize("temperature", [0.0, 1.3])
@@ -140,9 +142,9 @@ def test_a_prime_is_read_once_for_all_texts_and_the_texts_still_differ(run, monk
     widths = []
     forward = type(run.model).forward
 
-    def watched(self, tokens, state=None):
+    def watched(self, tokens, state=None, **options):
         widths.append(tokens.shape)
-        return forward(self, tokens, state)
+        return forward(self, tokens, state, **options)
 
     monkeypatch.setattr(type(run.model), "forward", watched)
     texts = run.generate_many(5, "The cat", length=30, temperature=2.0, seed=1)
@@ -161,7 +163,7 @@ def test_reading_after_writing_goes_on_from_each_text(run):
 
     writer.read("cat")
 
-    assert [len(symbols) for symbols in writer.write(2)] == [3, 3]
+    assert [list(map(len, pieces)) for pieces in writer.write(2)] == [[1, 1, 1], [1, 1, 1], [0, 0, 0]]
 
 
 @pytest.mark.parametrize("seed", [-1, 2**63, 1.5, True, "1"])
@@ -233,18 +235,19 @@ def test_files_that_are_no_state_are_refused(run, tmp_path, run_folder):
 def test_a_state_of_another_batch_or_vocabulary_is_refused(run, tmp_path):
     three = run.writer(num_samples=3, seed=1)
     three.save(tmp_path / "three")
-    other = recurra.tasks.text.Writer(run.model, type(run.vocabulary)(run.vocabulary.known[::-1]), three.policy, seed=1)
+    turned = CharTokenizer(Vocabulary(run.tokenizer.vocabulary.known[::-1]))
+    other = recurra.tasks.text.Writer(run.model, turned, three.policy, seed=1)
 
     with pytest.raises(RunError, match="is of 3 texts, 2 were asked for"):
         run.writer(num_samples=2).load(tmp_path / "three", keep_seed=True)
-    with pytest.raises(VocabularyError, match="other symbols"):
+    with pytest.raises(VocabularyError, match="by a model with other tokens"):
         other.load(tmp_path / "three", keep_seed=True)
 
 
 def test_evaluation_equals_the_loss_written_out(run, text_file):
     text = text_file.read_text(encoding="utf-8")
     start, stop = run.data().splits.validation
-    ids = torch.from_numpy(run.vocabulary.encode(text[start:stop]))[:, None]
+    ids = torch.from_numpy(run.tokenizer.encode(text[start:stop]))[:, None]
 
     carried = run.evaluate("validation")
     reset = run.evaluate("validation", reset_every=5)
@@ -257,7 +260,8 @@ def test_evaluation_equals_the_loss_written_out(run, text_file):
             inputs, targets = ids[begin : begin + 5][: len(ids) - 1 - begin], ids[begin + 1 : begin + 6]
             parts.append(functional.cross_entropy(run.model(inputs)[0][:, 0], targets[:, 0], reduction="sum"))
     assert carried["loss"] == pytest.approx(float(expected), abs=1e-5)
-    assert carried["num_chars"] == reset["num_chars"] == stop - start - 1
+    for figures in (carried, reset):
+        assert figures["num_chars"] == figures["num_tokens"] == stop - start - 1
     assert reset["loss"] == pytest.approx(float(sum(parts)) / (len(ids) - 1), abs=1e-5)
     assert carried["perplexity"] == pytest.approx(math.exp(carried["loss"]))
     assert carried["bits_per_char"] == pytest.approx(carried["loss"] / math.log(2))
@@ -266,7 +270,7 @@ def test_evaluation_equals_the_loss_written_out(run, text_file):
 def test_another_file_is_evaluated_under_the_symbols_of_the_run(run, tmp_path):
     path = tmp_path / "other.txt"
     path.write_text("dog the on sat \u00e9 tac", encoding="utf-8")
-    ids = torch.from_numpy(run.vocabulary.encode(path.read_text(encoding="utf-8")))[:, None]
+    ids = torch.from_numpy(run.tokenizer.encode(path.read_text(encoding="utf-8")))[:, None]
 
     figures = run.evaluate(files=(str(path),))
 
@@ -315,7 +319,7 @@ def test_a_stream_can_be_left_at_any_moment(run):
         if number == 5:
             break
 
-    assert len(list(writer.write(3))) == 3
+    assert [len(piece) for (piece,) in writer.write(3)] == [1, 1, 1, 0]
 
 
 def test_loading_takes_best_last_or_a_step(run_folder):

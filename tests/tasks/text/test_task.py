@@ -10,8 +10,9 @@ import pytest
 import torch
 
 import recurra
+from recurra.data import UNK_ID
 from recurra.errors import ConfigError, DataError, DataTooShortError, RunError
-from recurra.tasks.text import DataConfig, ModelConfig, TextConfig, TextTask, resume_task
+from recurra.tasks.text import DataConfig, ModelConfig, TextConfig, TextTask, resume_task, samples
 from recurra.tasks.text.summary import advice
 from recurra.tasks.text.words import distinct_words, known_word_share, words
 from recurra.training import TrainingConfig, train
@@ -54,9 +55,9 @@ def test_symbols_beyond_the_training_part_are_unknown(tmp_path, config_of):
     path.write_text("ab" * 500 + "z" * 100)
     task = TextTask.from_config(config_of(path))
 
-    assert set(task.data.vocabulary.known) == {"a", "b"}
+    assert set(task.data.tokenizer.vocabulary.known) == {"a", "b"}
     batch = next(iter(task.batches("test", 0)))
-    assert set(batch.inputs.unique().tolist()) == {0}
+    assert set(batch.inputs.unique().tolist()) == {UNK_ID}
     assert task.num_batches("test") > 0
 
 
@@ -90,7 +91,7 @@ def test_samples_say_which_words_the_text_knows(text_file, config_of):
 
     assert len(texts) == 3
     assert texts[0].startswith("[temperature 0.5: ")
-    assert task.known_words == {"the", "cat", "dog", "cow", "sat", "on", "mat", "log", "hill"}
+    assert all(" of its words are in the training text]\n" in text or ": no words]\n" in text for text in texts)
     assert task.sample(task.build_model().eval(), seed=1) != texts
 
 
@@ -115,12 +116,12 @@ def test_distinct_words_do_not_depend_on_where_a_text_is_cut():
 
 
 def test_known_words_are_those_of_the_whole_training_part_however_it_is_read(text_file, config_of, monkeypatch):
-    from recurra.tasks.text import task as module
-
-    monkeypatch.setattr(module, "_CHARS_AT_ONCE", 37)
+    monkeypatch.setattr(samples, "_AT_ONCE", 37)
     task = TextTask.from_config(config_of(text_file))
 
-    assert task.known_words == {"the", "cat", "dog", "cow", "sat", "on", "mat", "log", "hill"}
+    known = samples.Sampler(task.data, task.sampling).known_words
+
+    assert known == {"the", "cat", "dog", "cow", "sat", "on", "mat", "log", "hill"}
 
 
 def test_advice_compares_parameters_with_characters():
@@ -134,9 +135,10 @@ def test_summary_tells_sizes(text_file, config_of):
 
     lines = task.summary(task.build_model())
 
-    assert "distinct in the training part" in lines[0]
+    vocab_size = len(set(text_file.read_text()[: task.data.splits.train[1]])) - 1 + 4  # the line end is special
+    assert lines[0].startswith(f"data: {task.data.facts.num_chars:,} characters: {task.data.size('train'):,} training")
+    assert lines[0].endswith(f"vocabulary of {vocab_size}")
     assert "lstm, 2 x 32 units" in lines[1]
-    assert f"{task.data.num_chars:,} characters" in lines[0]
 
 
 # ---------------------------------------------------------------------- starting from other weights
@@ -160,7 +162,7 @@ def test_with_another_vocabulary_symbols_are_matched_by_name_and_reported(run_fo
     model, origin = task.build_model(), recurra.load(run_folder)
     lines = "\n".join(task.summary(model))
 
-    ours, theirs = task.data.vocabulary.encode("h")[0], origin.vocabulary.encode("h")[0]
+    ours, theirs = task.data.tokenizer.encode("h")[0], origin.tokenizer.encode("h")[0]
     assert torch.equal(model.embedding.weight[ours], origin.model.embedding.weight[theirs])
     assert "new symbols, with fresh weights:" in lines
     assert "'\u00dc'" in lines
@@ -188,10 +190,10 @@ def test_the_origin_is_kept_as_an_absolute_path(run_folder, text_file, config_of
 # ---------------------------------------------------------------------- capped validation
 
 
-def test_evaluations_read_at_most_so_many_characters(text_file, config_of):
+def test_evaluations_read_at_most_so_many_tokens(text_file, config_of):
     config = config_of(text_file)
     whole = TextTask.from_config(config)
-    task = TextTask.from_config(replace(config, data=replace(config.data, max_evaluation_chars=40)))
+    task = TextTask.from_config(replace(config, data=replace(config.data, max_evaluation_tokens=40)))
     start, _ = task.data.splits.validation
     model = task.build_model().eval()
 
@@ -200,7 +202,7 @@ def test_evaluations_read_at_most_so_many_characters(text_file, config_of):
 
     assert num_targets == 39
     assert task.num_batches("validation") == 3 < whole.num_batches("validation")
-    assert task.data.vocabulary.decode(inputs[:, 0].numpy()) == text_file.read_text()[start : start + 16]
+    assert task.data.tokenizer.decode(inputs[:, 0].numpy()) == text_file.read_text()[start : start + 16]
     assert task.baselines("validation")["unigram"] != whole.baselines("validation")["unigram"]
     assert task.num_batches("test") == 3 < whole.num_batches("test")
     assert "of validation and test part the first 40 characters are read" in "\n".join(task.summary(model))
@@ -239,9 +241,9 @@ def test_no_data_and_paths_of_bytes_are_refused():
 def test_closed_sets_and_ranges_are_checked():
     with pytest.raises(ConfigError, match=r"expected input to be one of embedding, one-hot; got 'onehot'.*engine"):
         ModelConfig(input="onehot", engine="fast")
-    with pytest.raises(ConfigError, match="expected max_evaluation_chars of at least 2, got 1"):
-        DataConfig(max_evaluation_chars=1)
-    assert DataConfig(max_evaluation_chars=None).max_evaluation_chars is None
+    with pytest.raises(ConfigError, match="expected max_evaluation_tokens of at least 2, got 1"):
+        DataConfig(max_evaluation_tokens=1)
+    assert DataConfig(max_evaluation_tokens=None).max_evaluation_tokens is None
 
 
 # ---------------------------------------------------------------------- going on
@@ -288,12 +290,12 @@ def test_the_text_is_found_where_it_lay_when_the_run_began(tmp_path, config_of, 
 
     # a file of the same name lies here, but it is another one
     monkeypatch.chdir(elsewhere)
-    assert resume_task(tmp_path / "run").data.num_chars == 1500
+    assert resume_task(tmp_path / "run").data.facts.num_chars == 1500
 
     # the recorded one is gone, and the configuration leads to the same text
     shutil.move(home / "text.txt", elsewhere / "text.txt")
     monkeypatch.setenv("RECURRA_CACHE", str(tmp_path / "another-cache"))
-    assert resume_task(tmp_path / "run").data.num_chars == 1500
+    assert resume_task(tmp_path / "run").data.facts.num_chars == 1500
 
     (elsewhere / "text.txt").unlink()
     monkeypatch.setenv("RECURRA_CACHE", str(tmp_path / "third-cache"))
@@ -325,7 +327,7 @@ def test_a_run_goes_on_when_its_source_is_gone(tmp_path, config_of):
 
     task = resume_task(tmp_path / "run")
 
-    assert task.data.num_chars == 1500
+    assert task.data.facts.num_chars == 1500
 
 
 def test_a_text_that_changed_is_found_out(tmp_path, config_of, monkeypatch):

@@ -7,14 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from recurra.tasks.text.config import DataConfig, ModelConfig, SamplingConfig, TextConfig
+    from recurra.tasks.text.drafting import Draft
     from recurra.tasks.text.run import TextRun, open_run
+    from recurra.tasks.text.scoring import Score
     from recurra.tasks.text.task import TextTask, resume_task
     from recurra.tasks.text.writing import Writer
 
 _HOMES = {
     "DataConfig": "config",
+    "Draft": "drafting",
     "ModelConfig": "config",
     "SamplingConfig": "config",
+    "Score": "scoring",
     "TextConfig": "config",
     "TextRun": "run",
     "TextTask": "task",
@@ -25,8 +29,10 @@ _HOMES = {
 
 __all__ = [
     "DataConfig",
+    "Draft",
     "ModelConfig",
     "SamplingConfig",
+    "Score",
     "TextConfig",
     "TextRun",
     "TextTask",

@@ -1,195 +1,237 @@
-"""The text of a run: corpus, parts, vocabulary."""
+"""From a configuration to the tokens of a text: corpus, parts, tokeniser."""
 
 from __future__ import annotations
 
+import dataclasses
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
 from recurra.data import (
+    FILE_LABEL,
+    Columns,
     Corpus,
-    ReadIds,
+    Sources,
     Splits,
-    StreamBatches,
-    TextBatch,
-    Vocabulary,
-    iter_evaluation,
+    Tokenizer,
+    find_lines,
+    is_table,
+    load_tokenizer,
     open_cached,
     open_corpus,
     resolve,
 )
-from recurra.errors import DataError, DataNotFoundError, DataTooShortError, RunError
+from recurra.errors import (
+    ArgumentError,
+    ChoiceError,
+    ConfigError,
+    DataError,
+    DataNotFoundError,
+    RunError,
+    VocabularyError,
+)
 from recurra.tasks.text.config import DataConfig
+from recurra.tasks.text.facts import PARTS, TextFacts
+from recurra.tasks.text.line_data import LineData
+from recurra.tasks.text.parts import TextData, char_counter, cut, line_end, token_ids
+from recurra.tasks.text.stream_data import StreamData
+from recurra.tasks.text.tokenizing import RULES
 from recurra.training.files import write_json
 from recurra.training.run_folder import RunFolder
 
-Part = Literal["train", "validation", "test", "all"]
-
-_CHARS_PER_STREAM = 8192  # evaluation reads in parallel, but each stream starts from nothing, which must not show
-_MAX_STREAMS = 32
+_STREAMS, _LINES = 16, 64
 
 
-@dataclass(frozen=True)
-class TextData:
-    """Characters as ids, with the ranges of the parts.
+def open_text(config: DataConfig) -> tuple[DataConfig, TextData]:
+    """Open the text that a configuration names; the tokeniser is that of the training part.
 
-    Attributes:
-        vocabulary: Symbols that are known; ids above its size are unknown.
-        splits: Ranges of the parts.
-        num_chars: Length of the whole text.
-        read_ids: Returns the ids of a range.
-        fingerprint: SHA-256 of the text.
-        sources: The files, as plain values.
+    Returns:
+        The configuration with everything that was left open settled, and the text.
+
+    Raises:
+        DataError: When the text cannot be used.
     """
+    sources = resolve(config.data)
+    settled = settle(config, sources)
+    train, validation, test = _files(settled, sources)
+    corpus = _open([*train, *validation, *test], settled)
+    return settled, cut(corpus, settled, (len(train), len(validation), len(test)), None)
 
-    vocabulary: Vocabulary
-    splits: Splits
-    num_chars: int
-    read_ids: ReadIds
-    fingerprint: str
-    sources: tuple[dict[str, Any], ...] = ()
 
-    @classmethod
-    def of_config(cls, config: DataConfig) -> TextData:
-        """Open the text that a configuration names; the vocabulary is that of the training part.
+def settle(config: DataConfig, sources: Sources) -> DataConfig:
+    """Return a configuration with what "auto" and unset values stand for.
 
-        Raises:
-            DataError: When the text cannot be used.
-        """
-        return cls._of_corpus(open_corpus(resolve(config.data).paths), config)
+    Raises:
+        ConfigError: When sequences or columns do not fit the data, or each other.
+    """
+    if sources.columns and config.sequences == "stream":
+        raise ConfigError(f"expected sequences = lines for {' '.join(sources.names)}, a list of lines, got stream")
+    text_column = config.text_column or (sources.columns.text if sources.columns else None)
+    has_columns = text_column is not None or config.label_column is not None
+    sequences = "lines" if has_columns else sources.sequences or "stream"
+    sequences = sequences if config.sequences == "auto" else config.sequences
+    _check_columns(text_column, config.label_column)
+    if sequences == "lines" and config.vary_bptt:
+        raise ConfigError("expected sequences = stream with vary_bptt, got lines, which are read whole")
+    tokenizer = (sources.tokenizer or "char") if config.tokenizer == "auto" else config.tokenizer
+    if tokenizer == "bpe" and config.min_count is not None:
+        raise ConfigError("expected no min_count with tokenizer = bpe, which knows every byte; got one")
+    min_count = 2 if tokenizer == "word" else None if tokenizer == "bpe" else 1
+    return dataclasses.replace(
+        config,
+        sequences=sequences,
+        text_column=text_column,
+        tokenizer=tokenizer,
+        batch_size=config.batch_size or (_STREAMS if sequences == "stream" else _LINES),
+        min_count=config.min_count or min_count,
+    )
 
-    @classmethod
-    def _of_corpus(cls, corpus: Corpus, config: DataConfig) -> TextData:
-        _check_length(corpus.num_chars, config)
-        splits = Splits.from_fractions(corpus.num_chars, config.validation_fraction, config.test_fraction)
-        vocabulary = corpus.vocabulary(splits.train[1])
-        if len(vocabulary) < 3:  # the unknown symbol is one of them
-            raise DataError(
-                f"expected a training part with at least two distinct characters, "
-                f"got {''.join(vocabulary.known)!r} over and over"
-            )
-        sources = tuple({**asdict(source), "path": str(source.path)} for source in corpus.sources)
-        return cls(vocabulary, splits, corpus.num_chars, corpus.ids, corpus.fingerprint, sources)
 
-    @classmethod
-    def of_files(cls, files: Sequence[str], vocabulary: Vocabulary) -> TextData:
-        """Open other text under a given vocabulary; all of it is one part.
+def _check_columns(text: str | None, label: str | None) -> None:
+    """Check that the columns go together, in terms of the options that name them."""
+    if text is None and label not in (None, FILE_LABEL):
+        raise ConfigError(f"expected text_column with label_column = {label}, got none")
+    try:
+        Columns(text, label)
+    except ArgumentError as error:
+        raise ConfigError(
+            f"expected columns of one table, got text_column = {text} and label_column = {label}: {error.message}",
+            hint=error.hint,
+        ) from error
 
-        Raises:
-            DataError: When the text cannot be used.
-        """
-        corpus = open_corpus(resolve(files).paths)
-        theirs = corpus.vocabulary(corpus.num_chars)
-        table = np.maximum(theirs.match(vocabulary), 0)
 
-        def read_ids(start: int, stop: int) -> np.ndarray:
-            mapped: np.ndarray = table[corpus.ids(start, stop)]
-            return mapped
+def open_files(files: Sequence[str], config: DataConfig, tokenizer: Tokenizer, labels: Sequence[str]) -> TextData:
+    """Open other text under the tokeniser of a run; all of it is every part.
 
-        whole = (0, corpus.num_chars)
-        return cls(vocabulary, Splits(whole, whole, whole), corpus.num_chars, read_ids, corpus.fingerprint)
+    Args:
+        files: Files or names of data sets.
+        config: Configuration of the run: how the text is read.
+        tokenizer: Tokeniser of the run.
+        labels: Names of the labels that the run knows, by their number.
 
-    @classmethod
-    def of_run(cls, folder: RunFolder, config: DataConfig) -> TextData:
-        """Open the text of a run.
+    Raises:
+        DataError: When the text cannot be used.
+        ChoiceError: When it has a label that the run does not know.
+    """
+    paths = _whole(files)
+    if not labels and not any(map(is_table, paths)):
+        config = dataclasses.replace(config, text_column=None)  # without labels, lines are lines
+    corpus = _open(paths, config)
+    ids, ranges = token_ids(corpus, tokenizer, [(0, corpus.num_units)])
+    count_chars = char_counter(corpus, ids, tokenizer)
+    facts = TextFacts.of_corpus(corpus, (len(paths), 0, 0))
+    if config.sequences == "stream":
+        whole = ranges[0]
+        return StreamData(tokenizer, ids, Splits(whole, whole, whole), count_chars, facts)
+    lines, _ = find_lines(
+        ids.raw, line_end(corpus, tokenizer), labels=_known_labels(corpus, labels) if labels else None
+    )
+    lines = dataclasses.replace(lines, ids=ids)
+    return LineData(tokenizer, dict.fromkeys(PARTS, lines), config.max_length, count_chars, facts)
 
-        It is looked for in the cache, then in the files that it was read from when the run began, then wherever the
-        run's configuration leads now.
 
-        Raises:
-            DataError: When it is gone or has changed since the run began.
-        """
-        path = folder.path / "data.json"
-        try:
-            stored = json.loads(path.read_text(encoding="utf-8"))
-            recorded = [Path(source["path"]) for source in stored["sources"]]
-            cached = open_cached(stored["fingerprint"])
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise RunError(f"{path} is missing or damaged: {error!r}") from error
-        return cls._of_corpus(cached or _reopen(stored["fingerprint"], recorded, config), config)
+def reopen_text(folder: RunFolder, config: DataConfig) -> TextData:
+    """Open the text of a run with the tokeniser that the run has.
 
-    def save(self, folder: Path) -> None:
-        """Write ``vocab.json`` and ``data.json``."""
-        self.vocabulary.save(folder / "vocab.json")
-        content = {
-            "fingerprint": self.fingerprint,
-            "num_chars": self.num_chars,
-            "splits": asdict(self.splits),
-            "sources": self.sources,
-        }
-        write_json(folder / "data.json", content)
+    It is looked for in the cache, then in the files that it was read from when the run began, then wherever the
+    run's configuration leads now.
 
-    def range(self, part: Part) -> tuple[int, int]:
-        """Return where a part begins and ends."""
-        return (0, self.num_chars) if part == "all" else getattr(self.splits, part)
-
-    @property
-    def num_known(self) -> int:
-        """Number of symbols without the unknown one."""
-        return len(self.vocabulary) - 1
-
-    def training_batches(self, batch_size: int, bptt: int, seed: int) -> StreamBatches:
-        """Return the endless batches of the training part.
-
-        Raises:
-            DataTooShortError: When it is shorter than one window of all streams.
-        """
-        start, stop = self.splits.train
-        return StreamBatches(
-            self.read_ids,
-            start,
-            stop,
-            self.num_known,
-            batch_size=batch_size,
-            bptt=bptt,
-            seed=seed,
-            num_chars=self.num_chars,
+    Raises:
+        DataError: When it is gone, or has changed since the run began.
+        RunError: When the run's description of it is missing or damaged.
+    """
+    path = folder.path / "data.json"
+    try:
+        stored = json.loads(path.read_text(encoding="utf-8"))
+        recorded = [Path(source["path"]) for source in stored["sources"]]
+        cached = open_cached(stored["fingerprint"])
+        parts, num_files = stored["parts"], tuple(stored["num_files"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise RunError(f"{path} is missing or damaged: {error!r}") from error
+    corpus = cached or _reopen(stored["fingerprint"], recorded, config)
+    data = cut(corpus, config, num_files, open_tokenizer(folder))
+    if json.loads(json.dumps(data.record())) != parts:
+        raise DataError(
+            f"the parts of the text are not those in {path}",
+            hint="fractions, seeds and files in config.toml must stay as they were when the run began",
         )
+    return data
 
-    def evaluation_batches(
-        self, part: Part, bptt: int, reset_every: int | None = None, max_chars: int | None = None
-    ) -> Iterator[TextBatch]:
-        """Yield batches that hold every target of a part once, or of its first ``max_chars`` characters."""
-        start, stop, streams = self._streams(part, max_chars)
-        return iter_evaluation(
-            self.read_ids,
-            start,
-            stop,
-            self.num_known,
-            batch_size=streams if reset_every is None else _MAX_STREAMS,
-            bptt=bptt,
-            reset_every=reset_every,
+
+def save_text(data: TextData, folder: Path) -> None:
+    """Write the tokeniser, and ``data.json``: what the text is and how it was cut."""
+    data.tokenizer.save(folder)
+    content: dict[str, Any] = {
+        "fingerprint": data.facts.fingerprint,
+        "num_chars": data.facts.num_chars,
+        "tokenizer": data.tokenizer.fingerprint,
+        "labels": data.facts.label_names,
+        "num_files": data.facts.num_files,
+        "parts": data.record(),
+        "sources": data.facts.sources,
+    }
+    write_json(folder / "data.json", content)
+
+
+def open_tokenizer(folder: RunFolder) -> Tokenizer:
+    """Return the tokeniser of a run.
+
+    Raises:
+        VocabularyError: When it is not the one that the run was trained with.
+        RunError: When the run's description of its data is missing or damaged.
+    """
+    tokenizer = load_tokenizer(folder.path)
+    if tokenizer.fingerprint != _recorded(folder, "tokenizer"):
+        raise VocabularyError(
+            f"the tokeniser in {folder.path} is not the one that the run was trained with",
+            hint="put the old vocab.json or tokenizer.json back; another tokeniser needs a new run",
         )
-
-    def num_evaluation_batches(self, part: Part, bptt: int, max_chars: int | None = None) -> int:
-        """Return how many batches ``evaluation_batches`` yields with the state carried; 0 for an empty part."""
-        start, stop, streams = self._streams(part, max_chars)
-        num_steps = -(-max(stop - start - 1, 0) // streams)
-        return -(-num_steps // bptt)
-
-    def _streams(self, part: Part, max_chars: int | None) -> tuple[int, int, int]:
-        """Return where the characters to evaluate begin and end, and how many pieces are read side by side."""
-        start, stop = self.range(part)
-        stop = stop if max_chars is None else min(stop, start + max_chars)
-        return start, stop, min(max((stop - start) // _CHARS_PER_STREAM, 1), _MAX_STREAMS)
+    return tokenizer
 
 
-def _check_length(num_chars: int, config: DataConfig) -> None:
-    """Raise when a text is too short for its parts or its batches: one message for both."""
-    num_train = StreamBatches.num_chars_needed(config.batch_size, config.bptt)
-    needed = Splits.num_chars_needed(config.validation_fraction, config.test_fraction, num_train)
-    if num_chars < needed:
-        raise DataTooShortError(
-            f"expected a text of at least {needed} characters for validation_fraction={config.validation_fraction}, "
-            f"test_fraction={config.test_fraction}, batch_size={config.batch_size} and bptt={config.bptt}, "
-            f"got {num_chars}",
-            hint="use more text, a smaller batch_size or bptt, or other fractions",
+def open_labels(folder: RunFolder) -> tuple[str, ...]:
+    """Return the names of the labels that a run knows, by their number; none for most runs."""
+    return tuple(_recorded(folder, "labels"))
+
+
+def _recorded(folder: RunFolder, key: str) -> Any:
+    path = folder.path / "data.json"
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))[key]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise RunError(f"{path} is missing or damaged: {error!r}") from error
+
+
+# ---------------------------------------------------------------------- corpus
+
+
+def _files(config: DataConfig, sources: Sources) -> tuple[list[Path], list[Path], list[Path]]:
+    """Return the files to train on, to validate on and to test on."""
+    validation = _whole(config.validation_data) if config.validation_data else sources.validation
+    test = _whole(config.test_data) if config.test_data else sources.test
+    return list(sources.paths), list(validation), list(test)
+
+
+def _whole(names: Sequence[str]) -> tuple[Path, ...]:
+    """Return files that are one part together: no data set that has its own three."""
+    sources = resolve(names)
+    if sources.validation or sources.test:
+        raise DataError(
+            f"expected files that are one part, got {', '.join(names)}, which has parts of its own",
+            hint="name one of its files",
         )
+    return sources.paths
+
+
+def _open(paths: Sequence[Path], config: DataConfig) -> Corpus:
+    # lines of two files must never join, so files are read as records even without columns
+    columns = Columns(text=config.text_column, label=config.label_column) if config.sequences == "lines" else None
+    assert config.tokenizer != "auto"
+    return open_corpus(paths, rule=RULES[config.tokenizer], lowercase=config.lowercase, columns=columns)
 
 
 def _reopen(fingerprint: str, recorded: Sequence[Path], config: DataConfig) -> Corpus:
@@ -197,12 +239,13 @@ def _reopen(fingerprint: str, recorded: Sequence[Path], config: DataConfig) -> C
     has_changed = False
     # whatever is wrong with the recorded files, the configuration may still lead to the text
     with suppress(DataError):
-        corpus = open_corpus(recorded)
+        corpus = _open(recorded, config)
         if corpus.fingerprint == fingerprint:
             return corpus
         has_changed = True
     try:
-        corpus = open_corpus(resolve(config.data).paths)
+        train, validation, test = _files(config, resolve(config.data))
+        corpus = _open([*train, *validation, *test], config)
     except DataNotFoundError:
         if not has_changed:
             raise
@@ -213,3 +256,13 @@ def _reopen(fingerprint: str, recorded: Sequence[Path], config: DataConfig) -> C
         f"the text of {', '.join(config.data)} has changed since the run began",
         hint="put the old text back, or start a new run from these weights with --init-from",
     )
+
+
+def _known_labels(corpus: Corpus, labels: Sequence[str]) -> np.ndarray:
+    """Return the number that a run gives to the label of each line."""
+    assert corpus.line_labels is not None
+    unknown = [name for name in corpus.label_names if name not in labels]
+    if unknown:
+        raise ChoiceError("the labels of the text", unknown[0], labels)
+    numbers: np.ndarray = np.array([labels.index(name) for name in corpus.label_names], np.int64)[corpus.line_labels]
+    return numbers

@@ -14,13 +14,13 @@ import safetensors.torch
 import torch
 from torch import Tensor, nn
 
-from recurra.data import Vocabulary
+from recurra.data import Tokenizer
 from recurra.errors import RunError, VocabularyError
 from recurra.models import LanguageModel
 from recurra.training.files import replace_file
 from recurra.training.packing import pack, unpack
 
-FORMAT = 1
+FORMAT = 3
 
 
 @dataclass(frozen=True)
@@ -28,14 +28,18 @@ class SavedState:
     """Everything that going on with a text needs.
 
     Attributes:
-        state: Recurrent state after the last symbol, batch on the second axis.
-        logits: Of the next symbol. Shape (B, V).
+        state: Recurrent state after the last token, batch on the second axis.
+        logits: Of the next token. Shape (B, V).
+        recent: Ids of each text since its last line end, which decide how the next one joins it.
+        labels: Numbers of the labels that condition the texts, (B,); None without.
         generator: State of the random generator that draws.
         weights: Fingerprint of the weights that wrote it, see ``weights_fingerprint``.
     """
 
     state: Any
     logits: Tensor
+    recent: list[Tensor]
+    labels: Tensor | None
     generator: Tensor
     weights: str
 
@@ -64,17 +68,19 @@ def check_state_target(path: str | Path) -> None:
         raise RunError(f"the state cannot be written to {path}: the folder {target.parent} cannot be written to")
 
 
-def save_state(path: str | Path, saved: SavedState, vocabulary: Vocabulary) -> None:
+def save_state(path: str | Path, saved: SavedState, tokenizer: Tokenizer) -> None:
     """Write a state in one step: safetensors, with its structure as JSON in the header.
 
     Raises:
         RunError: When the file cannot be written.
     """
     tensors: dict[str, Tensor] = {}
-    packed = pack({"state": saved.state, "logits": saved.logits, "generator": saved.generator}, tensors, "saved")
+    names = ("state", "logits", "recent", "labels", "generator")
+    content = {name: getattr(saved, name) for name in names}
+    packed = pack(content, tensors, "saved")
     header = {
         "recurra_state": str(FORMAT),
-        "vocabulary": vocabulary.fingerprint,
+        "vocabulary": tokenizer.fingerprint,
         "weights": saved.weights,
         "packed": json.dumps(packed),
     }
@@ -84,14 +90,14 @@ def save_state(path: str | Path, saved: SavedState, vocabulary: Vocabulary) -> N
         raise RunError(f"the state could not be written to {path}: {error.strerror}") from error
 
 
-def load_state(path: str | Path, vocabulary: Vocabulary, model: LanguageModel, num_samples: int) -> SavedState:
+def load_state(path: str | Path, tokenizer: Tokenizer, model: LanguageModel, num_samples: int) -> SavedState:
     """Read a state and check that it belongs to a model.
 
     A state of one text goes on as any number of them.
 
     Raises:
         RunError: When the file is no state, or its shapes are not the model's.
-        VocabularyError: When it was written over other symbols.
+        VocabularyError: When it was written over other tokens.
     """
     try:
         with safetensors.safe_open(str(path), framework="pt") as file:
@@ -103,8 +109,8 @@ def load_state(path: str | Path, vocabulary: Vocabulary, model: LanguageModel, n
         raise RunError(f"{path} is no state file: {error}", hint="--state-out writes one") from error
     if header.get("recurra_state") != str(FORMAT) or not header.keys() >= {"vocabulary", "weights", "packed"}:
         raise RunError(f"{path} is no state file of this version", hint="--state-out writes one")
-    if header["vocabulary"] != vocabulary.fingerprint:
-        raise VocabularyError(f"the state in {path} was written by a model with other symbols")
+    if header["vocabulary"] != tokenizer.fingerprint:
+        raise VocabularyError(f"the state in {path} was written by a model with other tokens")
     saved = SavedState(**unpack(json.loads(header["packed"]), tensors), weights=header["weights"])
     return _fitted(saved, path, model, num_samples)
 
@@ -114,7 +120,8 @@ def _fitted(saved: SavedState, path: str | Path, model: LanguageModel, num_sampl
     with torch.no_grad():
         # one step from nothing tells the shapes that this model's states have
         tokens = torch.zeros(1, batch_size, dtype=torch.long, device=next(model.parameters()).device)
-        expected = model(tokens)[1]
+        labels = None if model.label_embedding is None else torch.zeros_like(tokens[0])
+        expected = model(tokens, labels=labels)[1]
     if _shapes(expected) != _shapes(saved.state):
         raise RunError(
             f"the state in {path} expected a model with states of shape {_shapes(saved.state)}; "
@@ -125,7 +132,8 @@ def _fitted(saved: SavedState, path: str | Path, model: LanguageModel, num_sampl
     if batch_size != 1:
         raise RunError(f"the state in {path} is of {batch_size} texts, {num_samples} were asked for")
     state, logits = repeated(saved.state, saved.logits, num_samples)
-    return replace(saved, state=state, logits=logits)
+    labels = None if saved.labels is None else saved.labels.repeat(num_samples)
+    return replace(saved, state=state, logits=logits, recent=saved.recent * num_samples, labels=labels)
 
 
 def repeated(state: Any, logits: Tensor, num_samples: int) -> tuple[Any, Tensor]:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from torch import nn
 
+from recurra.data import UNK_ID
 from recurra.tasks.text.config import DataConfig, ModelConfig
-from recurra.tasks.text.data import TextData
+from recurra.tasks.text.line_data import LineData
+from recurra.tasks.text.parts import TextData
 
+_UNKNOWN_SAMPLE = 500_000
 _LARGE, _SMALL = 5.0, 0.2
 """Parameters a training character beyond which a model is called large or small for its text. The rule of thumb that
 both should be of the same order of magnitude is from the notes of char-rnn (Karpathy 2015)."""
@@ -14,20 +17,31 @@ both should be of the same order of magnitude is from the notes of char-rnn (Kar
 
 def summary_lines(data: TextData, data_config: DataConfig, config: ModelConfig, model: nn.Module) -> list[str]:
     """Return lines on data, model, and how they fit each other."""
-    train, validation, test = (stop - start for start, stop in (data.range(p) for p in ("train", "validation", "test")))
-    lines = [
-        f"data: {data.num_chars:,} characters ({train:,} training, {validation:,} validation, {test:,} test), "
-        f"{data.num_known} distinct in the training part"
-    ]
-    limit = data_config.max_evaluation_chars
-    if limit is not None and limit < max(validation, test):
-        lines.append(f"of validation and test part the first {limit:,} characters are read (max_evaluation_chars)")
+    unit = data.tokenizer.unit
+    lines = [data.summary(), *data.facts.notes]
+    if isinstance(data, LineData):
+        lines += data.notes()
+    unknown = unknown_share_line(data)
+    if unknown:
+        lines.append(unknown)
+    limit = data_config.max_evaluation_tokens
+    if limit is not None and limit < max(data.size("validation"), data.size("test")):
+        lines.append(f"of validation and test part the first {limit:,} {unit}s are read (max_evaluation_tokens)")
     num_parameters = sum(parameter.numel() for parameter in model.parameters())
-    lines.append(
-        f"model: {config.cell}, {config.num_layers} x {config.hidden_size} units, {num_parameters:,} parameters, "
-        f"{advice(num_parameters, train)}"
-    )
-    return lines
+    text = f"model: {config.cell}, {config.num_layers} x {config.hidden_size} units, {num_parameters:,} parameters"
+    if data.tokenizer.kind == "char":
+        text += f", {advice(num_parameters, data.size('train'))}"
+    return [*lines, text]
+
+
+def unknown_share_line(data: TextData) -> str:
+    """Say how much of the validation part is unknown; nothing where all is known."""
+    ids, _ = data.beginning("validation", _UNKNOWN_SAMPLE)
+    unknown = int((ids == UNK_ID).sum())
+    if not unknown:
+        return ""
+    share = unknown / len(ids)
+    return f"{share:.2%} of the validation part's {data.tokenizer.unit}s are unknown"
 
 
 def advice(num_parameters: int, num_chars: int) -> str:

@@ -11,36 +11,35 @@ from typing import Any
 import torch
 from torch import nn
 
-from recurra.data import Cursor, StreamBatches, TextBatch, Vocabulary
-from recurra.decoding import SamplingPolicy
-from recurra.errors import DataError
+from recurra.data import Cursor, LineBatches, StreamBatches, TextBatch, WordVectors
 from recurra.models import LanguageModel, copy_weights
 from recurra.models.ngram import CountModel
 from recurra.tasks.text.baselines import baseline_figures, fit_baselines
+from recurra.tasks.text.building import build_model, load_vectors, set_vectors, vectors_line
 from recurra.tasks.text.config import SECTIONS, DataConfig, ModelConfig, SamplingConfig, TextConfig
-from recurra.tasks.text.data import TextData
+from recurra.tasks.text.data import open_text, reopen_text, save_text
 from recurra.tasks.text.evaluating import predict, text_metrics
-from recurra.tasks.text.run import build_model, open_run
+from recurra.tasks.text.origin import check_origin, origin_lines
+from recurra.tasks.text.parts import TextData
+from recurra.tasks.text.run import open_run
+from recurra.tasks.text.samples import Sampler
 from recurra.tasks.text.summary import summary_lines
-from recurra.tasks.text.words import distinct_words, known_word_share
-from recurra.tasks.text.writing import Writer, unknown_line, write_text
+from recurra.tasks.text.writing import unknown_line
 from recurra.training.config_file import read_config
 from recurra.training.metrics import LossMetric
 from recurra.training.protocol import Split, StepResult
 from recurra.training.run_folder import RunFolder
 
-_MAX_CHARS_FOR_WORDS = 20_000_000
-_CHARS_AT_ONCE = 1 << 20
-
 
 class TextTask:
-    """Predict each character of a text from those before it.
+    """Predict each token of a text from those before it.
 
     Args:
-        data: Text, parts and vocabulary.
-        data_config: How it is cut into batches.
+        data: Text, parts and tokeniser.
+        data_config: How it is cut into batches, with nothing left open.
         model: The model.
         sampling: The samples written while it trains.
+        has_weights: Whether a checkpoint will give the weights, so that none are to be taken from elsewhere.
 
     Raises:
         DataTooShortError: When the training part is shorter than one window of all streams.
@@ -51,18 +50,24 @@ class TextTask:
     def __init__(
         self,
         data: TextData,
-        data_config: DataConfig | None = None,
+        data_config: DataConfig,
         model: ModelConfig | None = None,
         sampling: SamplingConfig | None = None,
+        *,
+        has_weights: bool = False,
     ) -> None:
         self.data = data
-        self.data_config = data_config or DataConfig()
+        self.data_config = data_config
         self.model_config = model or ModelConfig()
         self.sampling = sampling or SamplingConfig()
-        self._streams: StreamBatches | None = None
-        self._known_words: frozenset[str] | None = None
+        self.unit = data.tokenizer.unit
+        self._training: StreamBatches | LineBatches | None = None
+        self._sampler: Sampler | None = None
         self._count_models: Mapping[str, CountModel] | None = None
-        self._origin: list[str] = []
+        self._remarks: list[str] = []
+        self._has_weights = has_weights
+        self._vectors: WordVectors | None = None  # reading them takes seconds
+        self._chars_per_token: dict[Split, float] = {}  # asked for at every row of figures
         self._training_batches(seed=0)  # too short a text is found now, not when training begins
 
     @classmethod
@@ -73,11 +78,16 @@ class TextTask:
             DataError: When the text cannot be used.
             ConfigError: When options do not fit each other.
         """
-        model = config.model
-        if model.init_from is not None:
-            # the run may be resumed from another folder
-            model = dataclasses.replace(model, init_from=os.path.abspath(os.path.expanduser(model.init_from)))
-        task = cls(TextData.of_config(config.data), config.data, model, config.sampling)
+        # the run may be resumed from another folder
+        places = _absolute(config.model.init_from), _absolute(config.model.vectors)
+        model = dataclasses.replace(config.model, init_from=places[0], vectors=places[1])
+        data_config, data = open_text(config.data)
+        vectors = None
+        if model.vectors is not None:
+            vectors = load_vectors(model, data.tokenizer)
+            model = dataclasses.replace(model, embedding_size=vectors.width)
+        task = cls(data, data_config, model, config.sampling)
+        task._vectors = vectors
         with torch.random.fork_rng(devices=[]):
             task.build_model()
         return task
@@ -87,114 +97,104 @@ class TextTask:
         return {"data": self.data_config, "model": self.model_config, "sampling": self.sampling}
 
     def save_assets(self, folder: Path) -> None:
-        """Write vocabulary and data description."""
-        self.data.save(folder)
+        """Write tokeniser and data description."""
+        save_text(self.data, folder)
 
     # ------------------------------------------------------------------ the protocol
 
-    def _training_batches(self, seed: int) -> StreamBatches:
-        if self._streams is None or self._streams.seed != seed:
-            self._streams = self.data.training_batches(self.data_config.batch_size, self.data_config.bptt, seed)
-        return self._streams
+    def _training_batches(self, seed: int) -> StreamBatches | LineBatches:
+        if self._training is None or self._training.seed != seed:
+            self._training = self.data.training_batches(self.data_config, seed)
+        return self._training
 
     def batches(self, split: Split, seed: int, start: Mapping[str, int] | None = None) -> Iterator[TextBatch]:
-        """Yield windows of parallel streams, "train" without end; see ``recurra.training.protocol.Task``."""
+        """Yield batches, "train" without end; see ``recurra.training.protocol.Task``."""
         if split == "train":
             cursor = None if start is None else Cursor.from_json(start)
             return self._training_batches(seed).iter_batches(cursor)
-        return self.data.evaluation_batches(split, self.data_config.bptt, max_chars=self._max_chars(split))
+        return self.data.evaluation_batches(split, self.data_config.bptt, max_tokens=self._max_tokens(split))
 
-    def _max_chars(self, split: Split) -> int | None:
-        return None if split == "train" else self.data_config.max_evaluation_chars
+    def _max_tokens(self, split: Split) -> int | None:
+        return None if split == "train" else self.data_config.max_evaluation_tokens
 
     def num_batches(self, split: Split) -> int:
         """Return the number of batches in one pass over a split; 0 when it is empty."""
         if split == "train":
-            return self._training_batches(seed=0 if self._streams is None else self._streams.seed).windows_per_epoch
-        return self.data.num_evaluation_batches(split, self.data_config.bptt, self._max_chars(split))
+            return self._training_batches(seed=0 if self._training is None else self._training.seed).batches_per_epoch
+        return self.data.num_evaluation_batches(split, self.data_config.bptt, self._max_tokens(split))
 
     def build_model(self) -> LanguageModel:
-        """Return a new model, with the weights of the run that ``init_from`` names where there is one."""
-        model = build_model(self.model_config, len(self.data.vocabulary))
-        if self.model_config.init_from is not None:
-            origin = open_run(self.model_config.init_from)
-            positions = self.data.vocabulary.match(origin.vocabulary)
-            copy_weights(model, origin.model.state_dict(), positions.tolist())
-            self._origin = origin_lines(self.model_config.init_from, self.data.vocabulary, origin.vocabulary)
+        """Return a new model, with vectors or weights from elsewhere where the configuration says so."""
+        model = build_model(self.model_config, self.data.tokenizer, len(self.data.facts.label_names))
+        if not self._has_weights:
+            self._remarks = [*self._copy_origin(model), *self._set_vectors(model)]
+        if self.model_config.freeze_vectors:
+            assert model.embedding is not None
+            model.embedding.weight.requires_grad_(False)
         return model
+
+    def _copy_origin(self, model: LanguageModel) -> list[str]:
+        run, tokenizer = self.model_config.init_from, self.data.tokenizer
+        if run is None:
+            return []
+        origin = open_run(run)
+        check_origin(origin, tokenizer, self.data.facts.label_names)
+        positions = tokenizer.vocabulary.match(origin.tokenizer.vocabulary)
+        copy_weights(model, origin.model.state_dict(), positions.tolist())
+        return origin_lines(run, tokenizer, origin.tokenizer)
+
+    def _set_vectors(self, model: LanguageModel) -> list[str]:
+        config, tokenizer = self.model_config, self.data.tokenizer
+        if config.vectors is None:
+            return []
+        if self._vectors is None:
+            self._vectors = load_vectors(config, tokenizer)
+        set_vectors(model, self._vectors)
+        return [vectors_line(config, self._vectors, tokenizer)]
 
     def loss(self, model: nn.Module, batch: TextBatch, state: Any) -> StepResult:
         """Return the mean cross-entropy of the targets in nats."""
         return predict(model, batch, state)
 
-    def metrics(self) -> Mapping[str, LossMetric]:
-        """Return loss, bits per character and perplexity."""
-        return text_metrics()
+    def metrics(self, split: Split) -> Mapping[str, LossMetric]:
+        """Return loss (nats per token), bits per character and perplexity (per token)."""
+        if split not in self._chars_per_token:
+            self._chars_per_token[split] = self.data.chars_per_token(split, self._max_tokens(split))
+        return text_metrics(self._chars_per_token[split])
 
     def sample(self, model: nn.Module, seed: int) -> Sequence[str]:
-        """Return one text a temperature, each under a line with the share of its words that the training text knows."""
+        """Return one text a temperature, each under a line that says how much of it the training text knows."""
         assert isinstance(model, LanguageModel)
-        samples = []
-        for temperature in self.sampling.temperatures:
-            policy = SamplingPolicy(temperature=temperature)
-            writer = Writer(model, self.data.vocabulary, policy, seed=seed)
-            if self.sampling.sample_prime:
-                writer.read(self.sampling.sample_prime)
-            text = writer.visible(self.sampling.sample_prime) + write_text(writer, self.sampling.sample_length)[0]
-            share = known_word_share(text, self.known_words)
-            known = "no words" if share != share else f"{share:.0%} of its words are in the training text"
-            samples.append(f"[temperature {temperature:g}: {known}]\n{text}")
-        return samples
+        if self._sampler is None:
+            self._sampler = Sampler(self.data, self.sampling)
+        return self._sampler.sample(model, seed)
 
     # ------------------------------------------------------------------ for people
-
-    @property
-    def known_words(self) -> frozenset[str]:
-        """The distinct words of the training part, or of its first 20 million characters."""
-        if self._known_words is None:
-            start, stop = self.data.splits.train
-            stop = min(stop, start + _MAX_CHARS_FOR_WORDS)
-            ranges = ((begin, min(begin + _CHARS_AT_ONCE, stop)) for begin in range(start, stop, _CHARS_AT_ONCE))
-            decode = self.data.vocabulary.decode
-            self._known_words = distinct_words(decode(self.data.read_ids(*each)) for each in ranges)
-        return self._known_words
 
     def summary(self, model: nn.Module) -> Sequence[str]:
         """Return what is worth knowing before training: sizes, and whether the model suits the data."""
         lines = summary_lines(self.data, self.data_config, self.model_config, model)
-        unknown = self.data.vocabulary.unknown_in(self.sampling.sample_prime)
+        unknown = self.data.tokenizer.unknown_in(self.sampling.sample_prime)
         if unknown:
-            lines.append(f"sample_prime has {unknown_line(unknown)}")
-        return [*lines, *self._origin]
+            lines.append(f"sample_prime: {unknown_line(unknown)}")
+        return [*lines, *self._remarks]
 
     def baselines(self, split: Split) -> Mapping[str, Mapping[str, float]]:
         """Return the figures of a unigram and a 5-gram model of the training part."""
         if self._count_models is None:
             self._count_models = fit_baselines(self.data)
-        return baseline_figures(self._count_models, self.data, split, self._max_chars(split))
+        return baseline_figures(self._count_models, self.data, split, self._max_tokens(split))
 
 
-def origin_lines(run: str, ours: Vocabulary, theirs: Vocabulary) -> list[str]:
-    """Say which symbols got their weights from another run, and which did not."""
-    new = [symbol for symbol in ours.known if symbol not in set(theirs.known)]
-    gone = [symbol for symbol in theirs.known if symbol not in set(ours.known)]
-    lines = [f"weights from {run}: {len(ours.known) - len(new)} of {len(ours.known)} symbols have theirs from there"]
-    if new:
-        lines.append(f"  new symbols, with fresh weights: {_shown(new)}")
-    if gone:
-        lines.append(f"  symbols of that run that this text lacks: {_shown(gone)}")
-    return lines
-
-
-def _shown(symbols: Sequence[str], most: int = 40) -> str:
-    shown = " ".join(map(repr, symbols[:most]))
-    return shown if len(symbols) <= most else f"{shown} and {len(symbols) - most} more"
+def _absolute(path: str | None) -> str | None:
+    return None if path is None else os.path.abspath(os.path.expanduser(path))
 
 
 def resume_task(run: str | Path) -> TextTask:
     """Return the task of a run, for `recurra.train(task, run=..., resume=True)`.
 
-    A run that has checkpoints needs the run that ``init_from`` names no more: its weights are its own by now.
+    A run that has checkpoints needs neither the run that ``init_from`` names nor the file of ``vectors`` any more: its
+    weights are its own by now.
 
     Raises:
         RunError: When the folder is no run.
@@ -202,11 +202,6 @@ def resume_task(run: str | Path) -> TextTask:
     """
     folder = RunFolder.open(run)
     config = TextConfig(**read_config(folder.config, SECTIONS))
-    data = TextData.of_run(folder, config.data)
-    stored = Vocabulary.load(folder.path / "vocab.json")
-    if data.vocabulary != stored:
-        raise DataError(f"the symbols of the training part are not those in {folder.path / 'vocab.json'}")
-    model = config.model
-    if folder.checkpoints.names():
-        model = dataclasses.replace(model, init_from=None)
-    return TextTask(data, config.data, model, config.sampling)
+    data = reopen_text(folder, config.data)
+    has_weights = bool(folder.checkpoints.names())
+    return TextTask(data, config.data, config.model, config.sampling, has_weights=has_weights)
