@@ -1,4 +1,4 @@
-"""The Python examples of the README run as they stand."""
+"""The Python examples of the README run as they stand, and the commands there and in the guides exist."""
 
 import os
 import re
@@ -6,11 +6,16 @@ import subprocess
 import sys
 from pathlib import Path
 
-README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+GUIDES = {
+    name: (ROOT / "docs" / f"{name}.md").read_text(encoding="utf-8") for name in ("text", "words", "lines", "scoring")
+}
 
 
 def test_the_python_examples_run(tmp_path):
-    blocks = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    # the guide to scoring goes on with the README's run
+    blocks = re.findall(r"```python\n(.*?)```", README + GUIDES["scoring"], re.DOTALL)
     program = tmp_path / "readme.py"
     program.write_text("\n".join(blocks), encoding="utf-8")
 
@@ -27,9 +32,12 @@ def test_the_python_examples_run(tmp_path):
     assert done.returncode == 0, done.stderr
 
 
-def test_every_command_and_option_in_the_readme_exists():
+def test_every_command_and_option_in_the_readme_and_the_guides_exists():
     help_texts = {}
-    for command, rest in re.findall(r"recurra (train text|generate|evaluate|resume|config text)\b([^\n`]*)", README):
+    texts = "\n".join([README, *GUIDES.values()])
+    for command, rest in re.findall(
+        r"recurra (train text|generate|evaluate|score|resume|config text)\b([^\n`]*)", texts
+    ):
         if command not in help_texts:
             done = subprocess.run(
                 [sys.executable, "-m", "recurra", *command.split(), "--help"], capture_output=True, text=True

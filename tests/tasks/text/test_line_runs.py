@@ -5,7 +5,8 @@ import torch
 
 import recurra
 from recurra.data import BOS_ID, EOS_ID
-from recurra.errors import ArgumentError, ChoiceError, DataError
+from recurra.errors import ArgumentError, ChoiceError, ConfigError, DataError, RunError
+from recurra.models import WordCache
 from recurra.tasks.text import TextTask, resume_task
 from tests.support.text_runs import HIGH, LOW, assert_equal_runs, tiny_config, train_in_two, train_run
 
@@ -176,8 +177,6 @@ def test_lines_of_a_plain_file_are_evaluated_by_a_run_over_a_column(tmp_path):
 
 
 def test_lines_begin_anew_each_so_nothing_is_reset_or_remembered(plain):
-    from recurra.models import WordCache
-
     with pytest.raises(ArgumentError, match="expected no reset_every for a model of lines"):
         plain.evaluate(reset_every=5)
     with pytest.raises(ArgumentError, match="expected no cache for a model of lines"):
@@ -198,8 +197,6 @@ def test_samples_show_lines_and_a_line_for_each_label(line_folders):
 
 
 def test_weights_of_a_run_with_other_labels_are_refused(line_folders):
-    from recurra.errors import ConfigError
-
     config = tiny_config(
         line_folders / "low.txt", sequences="lines", model={"init_from": str(line_folders / "labelled")}, **SHARES
     )
@@ -230,3 +227,10 @@ def test_a_state_of_a_line_can_be_saved_and_gone_on_with(labelled, tmp_path):
     second.load(tmp_path / "state", keep_seed=False)
 
     assert write(second) == write(whole)
+
+
+def test_a_state_of_another_label_is_refused(labelled, tmp_path):
+    labelled.writer(seed=6, condition="high").save(tmp_path / "state")
+
+    with pytest.raises(RunError, match=r"the state in .* was written for another label"):
+        labelled.writer(seed=6, condition="low").load(tmp_path / "state", keep_seed=False)

@@ -22,7 +22,7 @@ WORDS = ("the", "cat", "dog", "sat", "on", "mat")
 
 def vectors_of(words, seed=0):
     drawn = np.random.default_rng(seed)
-    return {word: drawn.normal(0, 0.4, WIDTH).astype(np.float32) for word in (*words, "unused")}
+    return {word: drawn.normal(0, 3.0, WIDTH).astype(np.float32) for word in (*words, "unused")}
 
 
 VECTORS = vectors_of(WORDS)

@@ -10,9 +10,11 @@ import torch
 from torch.nn import functional
 
 import recurra
-from recurra.data import SPECIAL_SYMBOLS, UNK_ID
+from recurra.data import SPECIAL_SYMBOLS, UNK_ID, Vocabulary, WordTokenizer
+from recurra.decoding import SamplingPolicy
 from recurra.errors import DataError, DataTooShortError
-from recurra.tasks.text import TextTask, resume_task
+from recurra.models import LanguageModel
+from recurra.tasks.text import TextTask, Writer, resume_task
 from tests.support.text_runs import assert_equal_runs, tiny_config, train_in_two, train_run
 
 NOUNS = ("cat", "dog", "cow", "Wolf", "hen", "owl")
@@ -253,3 +255,22 @@ def test_a_resumed_run_of_words_ends_bit_for_bit_the_same(tmp_path, options):
 
     assert_equal_runs(tmp_path / "whole", tmp_path / "parts")
     assert resume_task(tmp_path / "parts").data_config == resume_task(tmp_path / "whole").data_config
+
+
+@pytest.mark.parametrize("cut", [3, 8, 14, 21])
+def test_open_quotes_stay_open_in_a_saved_state(tmp_path, cut):
+    tokenizer = WordTokenizer(Vocabulary(['"', "a", ",", "("]), "word")
+    torch.manual_seed(1)
+    model = LanguageModel(len(tokenizer), hidden_size=4, num_layers=1)
+
+    def write(writer, length):
+        return "".join(piece for (piece,) in writer.write(length))
+
+    whole, first, second = (Writer(model, tokenizer, SamplingPolicy(), seed=4) for _ in range(3))
+    expected = write(whole, 40)
+    beginning = write(first, cut)
+    first.save(tmp_path / "state")
+    second.load(tmp_path / "state", keep_seed=False)
+
+    assert expected.count('"') > 5
+    assert beginning + write(second, 40 - cut) == expected
