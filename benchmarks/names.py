@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import recurra
-from recurra.data import shared_lines
+from recurra.data import LineSet
 from support import commands
 from support.machine import machine
 from support.quiet import Quietness
@@ -65,7 +65,8 @@ def report_losses(results: dict[str, dict[str, Any]], run: Any) -> None:
             rows.append([label, *(f"{result[which][part]['loss']:.4f}" for part in PARTS)])
     print("\n" + table(["nats per character", *PARTS], rows))
     lines = run.data().parts
-    shared = sum(shared_lines(lines["train"], lines[part]) for part in PARTS)
+    known = LineSet(lines["train"])
+    shared = sum(int(known.holds(lines[part]).sum()) for part in PARTS)
     print(f"{shared} of {sum(len(lines[part]) for part in PARTS):,} held-out lines also stand in the training part\n")
 
 
