@@ -295,3 +295,13 @@ def test_several_gradients_at_once_are_each_right():
     (found,) = torch.autograd.grad(ours(tensors, targets), tensors[1], directions, is_grads_batched=True)
 
     torch.testing.assert_close(found, wanted)
+
+
+@pytest.mark.parametrize(("limit", "name"), [(0, "_LinearCrossEntropyBackward"), (4 * 6 * 5 + 1, "NllLossBackward0")])
+def test_few_logits_are_left_to_torch(monkeypatch, limit, name):
+    monkeypatch.setattr("recurra.models.cross_entropy.MIN_LOGIT_BYTES", limit)
+    weight = torch.randn(5, 3, requires_grad=True)
+
+    nll = linear_cross_entropy(torch.randn(6, 3), weight, None, torch.tensor([0, 1, 2, 3, 4, 0]))
+
+    assert type(nll.grad_fn).__name__ == name

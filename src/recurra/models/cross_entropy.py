@@ -18,6 +18,8 @@ from recurra.loop.obstacles import is_transformed, is_wrapped
 
 MAX_LOGIT_BYTES = 64 << 20
 """Logits that are held at once where no gradient is wanted."""
+MIN_LOGIT_BYTES = 4 << 20
+"""Fewer logits stay in the caches and come from memory that is at hand: torch's own operations are as fast there."""
 
 
 def linear_cross_entropy(input: Tensor, weight: Tensor, bias: Tensor | None, targets: Tensor) -> Tensor:
@@ -41,7 +43,8 @@ def linear_cross_entropy(input: Tensor, weight: Tensor, bias: Tensor | None, tar
         IndexError: When a target is none of the layer's, as torch raises it.
     """
     tensors = [input, weight] if bias is None else [input, weight, bias]
-    is_own = _is_own(tensors)
+    num_bytes = len(input) * weight.shape[0] * weight.dtype.itemsize
+    is_own = num_bytes >= MIN_LOGIT_BYTES and _is_own(tensors)
     if is_own:
         _check_targets(targets, weight.shape[0])
     if torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors):
