@@ -74,7 +74,8 @@ def figures_table(result: Mapping[str, Any], unit: str, *, with_bits: bool) -> T
     """
     second = "bits" if unit == "character" else "perplexity"
     splits = list(result["baselines"]) or ["validation"]
-    table = Table(title=None, box=None, padding=(0, 2) if with_bits else (0, 1), pad_edge=False)
+    is_wide = with_bits and second == "bits"  # perplexities take the room that is left on 80 columns
+    table = Table(title=None, box=None, padding=(0, 2) if is_wide else (0, 1), pad_edge=False)
     table.add_column(f"nats per {unit}", style="bold", overflow="fold")
     for split in splits:
         table.add_column(split, justify="right", no_wrap=True, min_width=len(split))

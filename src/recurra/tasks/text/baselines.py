@@ -32,7 +32,7 @@ def baseline_figures(
     first ``max_tokens``, and never more than five million.
     """
     num_evaluated = _MAX_EVALUATED if max_tokens is None else min(max_tokens, _MAX_EVALUATED)
-    ids, starts = data.beginning(part, num_evaluated)
+    ids, starts = data.evaluation_tokens(part, num_evaluated)
     first = 1 if starts is None else 0  # what a stream begins with has nothing before it
     chars_per_token = data.chars_per_token(part, num_evaluated)
     figures = {}

@@ -91,7 +91,7 @@ class LineData:
         num_chars = self.count_chars(lines.starts, np.minimum(stops, len(lines.ids)))
         return (num_chars + int((stops > len(lines.ids)).sum())) / int(targets.sum())
 
-    def beginning(self, part: Part, max_tokens: int) -> tuple[np.ndarray, np.ndarray | None]:
+    def evaluation_tokens(self, part: Part, max_tokens: int) -> tuple[np.ndarray, np.ndarray | None]:
         """Return the ids of the lines that ``lines`` takes, each with its end, and where each begins."""
         return self._joined(self.lines(part, max_tokens))
 

@@ -90,7 +90,7 @@ class StreamData:
         start, stop, _ = self._streams(part, max_tokens)
         return self.count_chars(start + 1, stop) / (stop - start - 1) if stop - start > 1 else float("nan")
 
-    def beginning(self, part: Part, max_tokens: int) -> tuple[np.ndarray, np.ndarray | None]:
+    def evaluation_tokens(self, part: Part, max_tokens: int) -> tuple[np.ndarray, np.ndarray | None]:
         """Return the first ids of a part, and where sequences begin in them: nowhere in particular."""
         start, stop = self.range(part)
         return self.ids.read(start, min(stop, start + max_tokens)), None

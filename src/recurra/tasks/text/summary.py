@@ -36,7 +36,7 @@ def summary_lines(data: TextData, data_config: DataConfig, config: ModelConfig, 
 
 def unknown_share_line(data: TextData) -> str:
     """Say how much of the validation part is unknown; nothing where all is known."""
-    ids, _ = data.beginning("validation", _UNKNOWN_SAMPLE)
+    ids, _ = data.evaluation_tokens("validation", _UNKNOWN_SAMPLE)
     unknown = int((ids == UNK_ID).sum())
     if not unknown:
         return ""

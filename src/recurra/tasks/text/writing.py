@@ -77,10 +77,7 @@ class Writer:
         As long as all texts are equal, one of them is read for all.
         """
         self.unknown += [symbol for symbol in self.tokenizer.unknown_in(text) if symbol not in self.unknown]
-        return self.read_ids(self.tokenizer.encode(text))
-
-    def read_ids(self, ids: np.ndarray) -> str:
-        """Take in tokens, shape (n,), and return their text."""
+        ids = self.tokenizer.encode(text)
         begins = self.is_of_lines and self._logits is None
         self._run(np.concatenate([[BOS_ID], ids]) if begins else ids)
         for row in range(self.num_samples):
@@ -89,10 +86,12 @@ class Writer:
         return shown[0]
 
     def _remember(self, row: int, ids: list[int]) -> None:
-        recent = [*self._recent[row], *ids]
+        recent = self._recent[row]
+        recent.extend(ids)
         if EOS_ID in ids:
-            recent = recent[len(recent) - 1 - recent[::-1].index(EOS_ID) :]
-        self._recent[row] = recent[-_MAX_RECENT:]
+            del recent[: len(recent) - 1 - recent[::-1].index(EOS_ID)]
+        elif len(recent) > 2 * _MAX_RECENT:  # rarely, so that a token costs nothing
+            del recent[:-_MAX_RECENT]
 
     @torch.no_grad()
     def _run(self, ids: np.ndarray) -> None:
@@ -133,11 +132,6 @@ class Writer:
     def _are_over(self) -> list[bool]:
         """Return which texts are lines that have their end."""
         return [self.is_of_lines and recent[-1] == EOS_ID for recent in self._recent]
-
-    def next_log_probs(self) -> Tensor:
-        """Return the log-probabilities of the next token under the policy, shape (B, V), float64."""
-        self._state, self._logits = self._start()
-        return self.policy.log_probs(self._logits)
 
     def _start(self) -> tuple[Any, Tensor]:
         """Return the state of every text, (L, B, width), and its next logits, (B, V)."""
