@@ -186,6 +186,62 @@ def test_repr_names_what_is_not_at_its_default():
     assert repr(ProjectedLSTMCell(3, 5)) == "ProjectedLSTMCell(3, 5, proj_size=2)"
 
 
+def test_repr_names_biases_that_were_asked_for():
+    assert repr(GRUCell(3, 5, gate_biases={"z": 2})) == "GRUCell(3, 5, gate_biases={'z': 2.0})"
+
+
+@pytest.mark.parametrize("init", ["torch", "orthogonal", "published"])
+def test_a_bias_asked_for_starts_there_in_every_initialisation(init):
+    cell = LSTMCell(3, 5, init=init, gate_biases={"f": 2.5})
+
+    total = dict(zip(cell.gates, (cell.bias_ih + cell.bias_hh).split(5), strict=True))
+
+    assert (total["f"] == 2.5).all()
+    assert not cell.bias_hh.split(5)[1].any()
+    assert bool(total["i"].any()) == (init == "torch")
+
+
+def test_a_bias_for_a_gate_that_has_none_is_an_error():
+    with pytest.raises(ChoiceError, match="gate of GRUCell with a bias to be one of r, z, n; got 'f'"):
+        GRUCell(3, 5, gate_biases={"f": 1.0})
+    with pytest.raises(ArgumentError, match=r"GRUCell expected no gate_biases, as it has no biases, got \{'z': 1.0\}"):
+        GRUCell(3, 5, bias=False, gate_biases={"z": 1.0})
+    with pytest.raises(ArgumentError, match=r"gate_biases\['z'\] to be a number, got nan"):
+        GRUCell(3, 5, gate_biases={"z": float("nan")})
+    with pytest.raises(ArgumentError, match="GRUCell expected gate_biases to map gates to numbers, got 3"):
+        GRUCell(3, 5, gate_biases=3)
+
+
+def test_a_part_of_the_gates_is_the_same_part_of_the_product():
+    cell, h = LSTMCell(3, 5), torch.randn(2, 5)
+
+    whole = cell.from_state(h)
+
+    for part, wanted in zip(cell.from_state(h, "f", "g"), whole[1:3], strict=True):
+        torch.testing.assert_close(part, wanted)
+
+
+def test_an_undeclared_width_of_a_second_input_is_an_error():
+    class Timed(Cell):
+        states = ("h",)
+        gates = ("h",)
+        inputs = ("x", "t")
+
+        @property
+        def input_sizes(self):
+            return (self.input_size, 1)
+
+        def forward(self, x, h):
+            x, t = x
+            return torch.tanh(self.from_input(x)[0]) * t
+
+    cell = Timed(3, 5)
+
+    assert cell((torch.ones(2, 3), torch.ones(2, 1))).shape == (2, 5)
+    with pytest.raises(ShapeError, match=r"expected a step of the inputs x \(3\), t \(1\) of equal batch, got shapes"):
+        cell((torch.ones(2, 3), torch.ones(2, 2)))
+
+
 def test_a_bound_view_takes_computed_tensors_and_passes_gradients_on():
     cell = GRUCell(3, 5, dtype=torch.float64)
     scale = torch.tensor(2.0, dtype=torch.float64, requires_grad=True)
@@ -264,7 +320,7 @@ def test_a_parametrised_weight_is_drawn_through_its_parametrisation():
 
 
 def test_an_unknown_initialisation_is_an_error():
-    with pytest.raises(ChoiceError, match="expected init of GRUCell to be one of torch, orthogonal, eye"):
+    with pytest.raises(ChoiceError, match="expected init of GRUCell to be one of published, torch, orthogonal, eye"):
         GRUCell(3, 5, init="xavier")
 
 

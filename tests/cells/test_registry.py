@@ -6,7 +6,7 @@ import pytest
 import torch
 
 import recurra.cells
-from recurra.cells import ElmanCell, GRUCell, cell_names, find_cell, register
+from recurra.cells import ElmanCell, GRUCell, cell_aliases, cell_names, find_cell, register
 from recurra.cells import registry as registry_module
 from recurra.errors import ArgumentError, ChoiceError
 
@@ -39,6 +39,14 @@ def test_a_second_name_means_the_same_class_and_is_not_listed():
     assert "rnn" not in cell_names()
 
 
+def test_the_other_names_of_a_cell_are_told():
+    assert cell_aliases("elman") == ("rnn",)
+    assert cell_aliases("gru") == ()
+    with pytest.raises(ChoiceError) as caught:
+        cell_aliases("elmam")
+    assert caught.value.hint == "did you mean 'elman'?"
+
+
 def test_a_class_passes_through():
     assert find_cell(GRUCell) is GRUCell
     assert find_cell(torch.nn.LSTMCell) is torch.nn.LSTMCell
@@ -48,7 +56,8 @@ def test_an_unknown_name_lists_the_names_and_the_nearest():
     with pytest.raises(ChoiceError) as caught:
         find_cell("ltsm")
 
-    assert caught.value.message.startswith("expected cell to be one of elman, elman-relu, gru, lstm,")
+    assert caught.value.message.startswith(f"expected cell to be one of {cell_names()[0]}, ")
+    assert ", elman, elman-relu, " in caught.value.message
     assert caught.value.message.endswith("got 'ltsm'")
     assert caught.value.hint == "did you mean 'lstm'?"
 

@@ -389,7 +389,7 @@ def test_unknown_options_are_errors():
         ChoiceError, match="expected engine of LSTM to be one of auto, native, eager, torch; got 'fast'"
     ):
         recurra.LSTM(3, 4, engine="fast")
-    with pytest.raises(ChoiceError, match="expected init of LSTM to be one of torch, orthogonal"):
+    with pytest.raises(ChoiceError, match="expected init of LSTM to be one of published, torch, orthogonal"):
         recurra.LSTM(3, 4, init="glorot")
 
 

@@ -64,7 +64,11 @@ def test_every_cell_makes_a_layer(cell, bidirectional):
 
     count = 4 if bidirectional else 2
     assert output.shape == (6, 4, layer.output_size)
-    assert [tuple(s.shape) for s in tensors(last)] == [(count, 4, width) for width in layer.state_widths]
+    if layer.is_stacked:
+        assert [tuple(s.shape) for s in tensors(last)] == [(count, 4, width) for width in layer.state_widths]
+    else:
+        found = [tuple(s.shape[1] for s in tensors(of_cell)) for of_cell in last]
+        assert (found, len(found)) == (list(layer.state_widths), count)
     again, _ = layer(X, last)
     assert again.shape == output.shape
     output.sum().backward()

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping
-from typing import Any, ClassVar, Self, TypeAlias
+from typing import Any, ClassVar, TypeAlias
 
 import torch
 from torch import Tensor
 
-from recurra.cells.checks import check_flag, check_size
-from recurra.cells.gates import Init, check_init, reinitialize
+from recurra.cells.checks import check_flag, check_gate_biases, check_size
+from recurra.cells.gates import Block, Filler, Init, check_init, reinitialize
 from recurra.errors import ArgumentError, ShapeError
 
 State: TypeAlias = Tensor | tuple[Tensor, ...]
@@ -22,31 +23,50 @@ class Cell(torch.nn.Module):
     the output. It is called through ``cell(x, state=None)``, which checks shapes, puts the initial state where none is
     given, and takes an unbatched step (x of shape (I,)) too.
 
-    Parameters are those of ``torch.nn``'s cells: ``weight_ih`` (G*H, I), ``weight_hh`` (G*H, width of the output),
-    ``bias_ih`` and ``bias_hh`` (G*H,), with one block of H rows a gate.
+    Parameters are ``weight_ih`` (rows, I), ``weight_hh`` (rows, width of the output) and ``bias_ih`` (rows,), with one
+    block of H rows a gate, and what else :meth:`weight_shapes` names; those that a cell lacks are ``None``. Cells of
+    torch's form, which have a second bias, derive from :class:`recurra.cells.torch_cell.TorchCell`.
 
     Args:
         input_size: Width I of x.
         hidden_size: Width H of a gate.
         bias: Whether there are biases.
-        init: "torch", "orthogonal", a name of ``torch.nn.init`` without the final underscore, or a callable that fills
-            one gate's block in place; see :func:`recurra.cells.gates.initialize`.
+        init: "published", "torch", "orthogonal", a name of ``torch.nn.init`` without the final underscore, or a
+            callable that fills one gate's block in place; see :func:`recurra.cells.gates.initialize`. ``None`` is the
+            class's ``default_init``.
+        gate_biases: Where the biases of some gates start, by the gate's name, whatever ``init`` is: ``{"f": 1.0}`` is
+            an LSTM's forget bias.
         device: Device of the parameters.
         dtype: Type of the parameters.
 
     Raises:
-        ArgumentError: When a size is not an integer of at least one, or the class names no states or gates.
+        ArgumentError: When a size is not an integer of at least one, ``gate_biases`` names no gate that has a bias, or
+            the class names no states or gates.
         ChoiceError: When ``init`` is an unknown name.
     """
 
     states: ClassVar[tuple[str, ...]] = ()
-    """Names of the states; the first is the output."""
+    """Names of the states; the first is the output, unless the cell ``returns_output``."""
     gates: ClassVar[tuple[str, ...]] = ()
     """Names of the row blocks of the stacked weights, in order."""
+    input_gates: ClassVar[tuple[str, ...] | None] = None
+    """Row blocks of ``weight_ih``, where they are not ``gates``."""
+    state_gates: ClassVar[tuple[str, ...] | None] = None
+    """Row blocks of ``weight_hh``, where they are not ``gates``; with none there is no ``weight_hh``."""
+    biases: ClassVar[tuple[str, ...]] = ("bias_ih",)
+    """Which of ``bias_ih``, added to the input's product, and ``bias_hh``, added to the state's, the cell has."""
+    candidates: ClassVar[tuple[str, ...]] = ()
+    """Names in ``forward`` of what is newly written to memory; recurrent dropout acts on them."""
+    inputs: ClassVar[tuple[str, ...]] = ("x",)
+    """Names of what a step may be given; all but the first may be left out."""
     source: ClassVar[str] = ""
     """Key of the source in ``references.bib``."""
     gate_biases: ClassVar[Mapping[str, float]] = {}
     """Where a gate's bias starts, in every initialisation but "torch"."""
+    default_init: ClassVar[str] = "published"
+    """The initialisation where none is asked for."""
+    state_range: ClassVar[Mapping[str, tuple[float, float]]] = {}
+    """Least and largest value of a state that starts from the initial one, whatever weights and inputs are."""
     returns_output: ClassVar[bool] = False
     """Whether ``forward`` returns (output, state), because the output is no state."""
 
@@ -65,7 +85,8 @@ class Cell(torch.nn.Module):
         hidden_size: int,
         bias: bool = True,
         *,
-        init: Init = "torch",
+        init: Init | None = None,
+        gate_biases: Mapping[str, float] | None = None,
         device: torch.device | str | None = None,
         dtype: torch.dtype | None = None,
     ) -> None:
@@ -76,68 +97,43 @@ class Cell(torch.nn.Module):
         self.input_size = check_size(who, "input_size", input_size)
         self.hidden_size = check_size(who, "hidden_size", hidden_size)
         self.bias = check_flag(who, "bias", bias)
-        self.init = check_init(who, init)
-        for name, shape in self.weight_shapes().items():
-            absent = not bias and name.startswith("bias")
-            tensor = None if absent else torch.nn.Parameter(torch.empty(shape, device=device, dtype=dtype))
+        self.init = check_init(who, self.default_init if init is None else init)
+        shapes = self.weight_shapes()
+        for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh", *shapes):
+            absent = name not in shapes or (not bias and name.startswith("bias"))
+            tensor = None if absent else torch.nn.Parameter(torch.empty(shapes[name], device=device, dtype=dtype))
             self.register_parameter(name, tensor)
+        self.started_biases = check_gate_biases(who, gate_biases or {}, self._gates_with_bias())
         self.reset_parameters()
 
-    @classmethod
-    def from_weights(cls, **tensors: Tensor | None) -> Self:
-        """Build a cell around tensors that are there already, at the cost of some microseconds.
+    def _gates_with_bias(self) -> list[str]:
+        present = [name for name, _ in self.named_parameters(recurse=False) if name.startswith("bias")]
+        return list(dict.fromkeys(gate for name in present for gate in self.row_names(name)))
 
-        Nothing is copied or drawn: a Parameter stays the same object, another tensor (a computed weight) is a plain
-        attribute.
+    def row_names(self, name: str) -> tuple[str, ...]:
+        """Name the row blocks of a parameter: gates, or its own name where it is one block.
 
-        Args:
-            tensors: By name, those of :meth:`weight_shapes`; biases may be left out, both or none.
-
-        Raises:
-            ShapeError: When a tensor is missing, unknown, or of a shape that does not fit the others.
+        A parameter ``bias_f`` is the bias of the gate f.
         """
-        cell = cls.__new__(cls)
-        torch.nn.Module.__init__(cell)
-        for name in ("weight_ih", "weight_hh"):
-            if tensors.get(name) is None:
-                raise ShapeError(f"{cls.__name__} expected a tensor for {name}, got none")
-        given = {name: tensor for name, tensor in tensors.items() if tensor is not None}
-        cell.__dict__.update(cell._sizes_of(given), bias="bias_ih" in given or "bias_hh" in given, init="torch")
-        shapes = cell.weight_shapes()
-        for name, shape in shapes.items():
-            tensor = given.get(name)
-            if tensor is None and (cell.bias or not name.startswith("bias")):
-                raise ShapeError(f"{cls.__name__} expected a tensor for {name}, got none")
-            if tensor is not None and tensor.shape != shape:
-                raise ShapeError(f"{cls.__name__} expected {name} of shape {shape}, got {tuple(tensor.shape)}")
-            if tensor is None or isinstance(tensor, torch.nn.Parameter):
-                cell._parameters[name] = tensor
-            else:
-                cell.__dict__[name] = tensor
-        if not given.keys() <= shapes.keys():
-            extra = ", ".join(sorted(given.keys() - shapes.keys()))
-            raise ShapeError(f"{cls.__name__} expected the tensors {', '.join(shapes)}, got {extra} too")
-        return cell
+        if name in ("weight_ih", "bias_ih"):
+            return self.gates if self.input_gates is None else self.input_gates
+        if name in ("weight_hh", "bias_hh"):
+            return self.gates if self.state_gates is None else self.state_gates
+        return (name.removeprefix("bias_"),)
 
-    @classmethod
-    def _sizes_of(cls, tensors: Mapping[str, Tensor]) -> dict[str, int]:
-        weight = tensors["weight_ih"]
-        if weight.dim() != 2 or weight.shape[0] % len(cls.gates):
-            raise ShapeError(
-                f"{cls.__name__} expected weight_ih of shape ({len(cls.gates)} * hidden_size, input_size), "
-                f"got {tuple(weight.shape)}"
-            )
-        return {"input_size": weight.shape[1], "hidden_size": weight.shape[0] // len(cls.gates)}
+    def gate_size(self, gate: str) -> int:
+        """Return the rows of a gate's block: the hidden size, unless a cell says otherwise."""
+        return self.hidden_size
 
     def weight_shapes(self) -> dict[str, tuple[int, ...]]:
         """Give the shape of every parameter by name, in the order in which they are registered and drawn."""
-        rows = len(self.gates) * self.hidden_size
-        return {
-            "weight_ih": (rows, self.input_size),
-            "weight_hh": (rows, self.state_size[0]),
-            "bias_ih": (rows,),
-            "bias_hh": (rows,),
-        }
+        shapes: dict[str, tuple[int, ...]] = {"weight_ih": (self._rows("weight_ih"), self.input_size)}
+        if self.row_names("weight_hh"):
+            shapes["weight_hh"] = (self._rows("weight_hh"), self.state_size[0])
+        return shapes | {name: (self._rows(name),) for name in self.biases}
+
+    def _rows(self, name: str) -> int:
+        return sum(map(self.gate_size, self.row_names(name)))
 
     @property
     def state_size(self) -> tuple[int, ...]:
@@ -149,13 +145,40 @@ class Cell(torch.nn.Module):
         """Width of the output."""
         return self.state_size[0]
 
+    @property
+    def input_sizes(self) -> tuple[int, ...]:
+        """Widths of what a step may be given, in the order of ``inputs``."""
+        return (self.input_size,)
+
+    def published(self) -> Mapping[str, Filler]:
+        """Say how the source starts a parameter, by its name or as ``name.gate``; used where init is "published"."""
+        return {}
+
+    def starts(self) -> Mapping[str, Filler]:
+        """Say how parameters start that are no weights of a product, by name or ``name.gate``, whatever init is."""
+        return {}
+
     def reset_parameters(self) -> None:
         """Draw all parameters anew, as ``init`` says, gate by gate.
 
         A parametrised weight is drawn as a whole and assigned through its parametrisation.
         """
-        attributes = {name: name for name in self.weight_shapes()}
-        reinitialize(self, attributes, self.gates, self.hidden_size, init=self.init, gate_biases=self.gate_biases)
+        blocks = {name: self._blocks(name, shape) for name, shape in self.weight_shapes().items()}
+        reinitialize(
+            self,
+            {name: name for name in blocks},
+            blocks,
+            self.hidden_size,
+            init=self.init,
+            gate_biases=self.gate_biases,
+            started_biases=self.started_biases,
+            published=self.published(),
+            starts=self.starts(),
+        )
+
+    def _blocks(self, name: str, shape: tuple[int, ...]) -> list[Block]:
+        gates = self.row_names(name)
+        return [Block(gates[0], shape[0])] if len(gates) == 1 else [Block(gate, self.gate_size(gate)) for gate in gates]
 
     def initial_state(self, batch_size: int) -> State:
         """Return the state before the first step: zeros, one (batch_size, width) tensor a state.
@@ -170,12 +193,29 @@ class Cell(torch.nn.Module):
         return zeros if len(self.states) > 1 else zeros[0]
 
     def from_input(self, x: Tensor) -> tuple[Tensor, ...]:
-        """Return W_x x + b_x, one (B, H) tensor a gate."""
-        return torch.nn.functional.linear(x, self.weight_ih, self.bias_ih).chunk(len(self.gates), -1)
+        """Return W_x x + b_x, one (B, H) tensor a gate of the input."""
+        product = torch.nn.functional.linear(x, self.weight_ih, self.bias_ih)
+        parts: tuple[Tensor, ...] = product.split([self.gate_size(gate) for gate in self.row_names("weight_ih")], -1)
+        return parts
 
-    def from_state(self, h: Tensor) -> tuple[Tensor, ...]:
-        """Return W_h h + b_h, one (B, H) tensor a gate."""
-        return torch.nn.functional.linear(h, self.weight_hh, self.bias_hh).chunk(len(self.gates), -1)
+    def from_state(self, h: Tensor, *gates: str) -> tuple[Tensor, ...]:
+        """Return W_h h + b_h, one (B, H) tensor a gate.
+
+        Args:
+            h: The state, or what stands for it, (B, width of the output).
+            gates: Some gates that follow each other in ``weight_hh``; none stands for all.
+        """
+        names = self.row_names("weight_hh")
+        weight, bias = self.weight_hh, self.bias_hh
+        if gates:
+            first = names.index(gates[0])
+            assert names[first : first + len(gates)] == gates, f"{gates} do not follow each other in {names}"
+            start = sum(map(self.gate_size, names[:first]))
+            rows = slice(start, start + sum(map(self.gate_size, gates)))
+            weight, bias = weight[rows], None if bias is None else bias[rows]
+        product = torch.nn.functional.linear(h, weight, bias)
+        parts: tuple[Tensor, ...] = product.split([self.gate_size(gate) for gate in gates or names], -1)
+        return parts
 
     def __call__(self, x: Any, state: Any = None) -> Any:
         """Run one step.
@@ -192,7 +232,9 @@ class Cell(torch.nn.Module):
             ShapeError: When a shape or the number of states is another.
         """
         first = x[0] if isinstance(x, tuple) else x
-        if first.dim() not in (1, 2) or first.shape[-1] != self.input_size:
+        if isinstance(x, tuple) and len(self.inputs) > 1:
+            self._check_inputs(x)
+        elif first.dim() not in (1, 2) or first.shape[-1] != self.input_size:
             self._fail_on_input(tuple(first.shape))
         if first.dim() == 1:
             return _map(self(_map(x, _add_row), _map(state, _add_row)), _drop_row)
@@ -201,6 +243,15 @@ class Cell(torch.nn.Module):
         else:
             self._check_state(state, first.shape[0])
         return super().__call__(x, state)
+
+    def _check_inputs(self, x: tuple[Tensor, ...]) -> None:
+        sizes = self.input_sizes
+        found = [tuple(tensor.shape) for tensor in x]
+        if len(sizes) != len(x) or found != [(*found[0][:-1], size) for size in sizes] or len(found[0]) not in (1, 2):
+            wanted = ", ".join(f"{name} ({size})" for name, size in zip(self.inputs, sizes, strict=True))
+            raise ShapeError(
+                f"{type(self).__name__} expected a step of the inputs {wanted} of equal batch, got shapes {found}"
+            )
 
     def _fail_on_input(self, shape: tuple[int, ...]) -> None:
         hint = ""
@@ -232,8 +283,14 @@ class Cell(torch.nn.Module):
         parts = [str(self.input_size), str(self.hidden_size)]
         if not self.bias:
             parts.append("bias=False")
-        if self.init != "torch":
+        for name, option in inspect.signature(type(self).__init__).parameters.items():
+            value = vars(self).get(name, option.default)
+            if option.kind is option.KEYWORD_ONLY and name not in ("init", "gate_biases") and value != option.default:
+                parts.append(f"{name}={value!r}")
+        if self.init != self.default_init:
             parts.append(f"init={self.init!r}")
+        if self.started_biases:
+            parts.append(f"gate_biases={self.started_biases!r}")
         return ", ".join(parts)
 
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
-from recurra.cells.cell import Cell
 from recurra.cells.registry import register
+from recurra.cells.torch_cell import TorchCell
 
 
 @register("elman", "rnn")
-class ElmanCell(Cell):
+class ElmanCell(TorchCell):
     """Plain recurrence, as in torch.nn.RNN.
 
         h = tanh(W_xh x + b_xh + W_hh h + b_hh)
@@ -21,6 +23,7 @@ class ElmanCell(Cell):
     states = ("h",)
     gates = ("h",)
     source = "elman1990finding"
+    state_range = {"h": (-1.0, 1.0)}  # noqa: RUF012 - declared as a ClassVar in Cell
 
     def forward(self, x: Tensor, h: Tensor) -> Tensor:  # x (B, I), h (B, H)
         """Return the next h (B, H)."""
@@ -30,7 +33,7 @@ class ElmanCell(Cell):
 
 
 @register("elman-relu")
-class ElmanReLUCell(Cell):
+class ElmanReLUCell(TorchCell):
     """Plain recurrence with rectified units, as in torch.nn.RNN with nonlinearity="relu".
 
         h = relu(W_xh x + b_xh + W_hh h + b_hh)
@@ -43,6 +46,7 @@ class ElmanReLUCell(Cell):
     states = ("h",)
     gates = ("h",)
     source = "elman1990finding"
+    state_range = {"h": (0.0, math.inf)}  # noqa: RUF012 - declared as a ClassVar in Cell
 
     def forward(self, x: Tensor, h: Tensor) -> Tensor:  # x (B, I), h (B, H)
         """Return the next h (B, H)."""

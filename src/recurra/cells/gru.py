@@ -5,12 +5,12 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from recurra.cells.cell import Cell
 from recurra.cells.registry import register
+from recurra.cells.torch_cell import TorchCell
 
 
 @register("gru")
-class GRUCell(Cell):
+class GRUCell(TorchCell):
     """Gated recurrent unit with the reset gate after the product, as in torch.nn.GRU.
 
         r = sigmoid(W_xr x + b_xr + W_hr h + b_hr)
@@ -23,7 +23,9 @@ class GRUCell(Cell):
 
     states = ("h",)
     gates = ("r", "z", "n")
+    candidates = ("n",)
     source = "cho2014learning"
+    state_range = {"h": (-1.0, 1.0)}  # noqa: RUF012 - declared as a ClassVar in Cell
 
     def forward(self, x: Tensor, h: Tensor) -> Tensor:  # x (B, I), h (B, H)
         """Return the next h (B, H)."""

@@ -5,12 +5,12 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from recurra.cells.cell import Cell
 from recurra.cells.registry import register
+from recurra.cells.torch_cell import TorchCell
 
 
 @register("lstm")
-class LSTMCell(Cell):
+class LSTMCell(TorchCell):
     """Long short-term memory with a forget gate and no peepholes, as in torch.nn.LSTM.
 
         i = sigmoid(W_xi x + b_xi + W_hi h + b_hi)
@@ -20,13 +20,18 @@ class LSTMCell(Cell):
         c = f * c + i * g
         h = o * tanh(c)
 
+    ``gate_biases={"f": 1.0}`` is the forget bias option: memory lasts longer at first. The bias of f then starts at 1
+    in every initialisation, in one of its two vectors; the initialisations but "torch" start it there anyway.
+
     Differs from the source: there the candidate lies in (-2, 2) and both squashing functions are shifted logistics.
     The cell without its forget gate is Hochreiter and Schmidhuber's (``hochreiter1997long``).
     """
 
     states = ("h", "c")
     gates = ("i", "f", "g", "o")
+    candidates = ("g",)
     source = "gers2000learning"
+    state_range = {"h": (-1.0, 1.0)}  # noqa: RUF012 - declared as a ClassVar in Cell
     gate_biases = {"f": 1.0}  # noqa: RUF012 - declared as a ClassVar in Cell
 
     def forward(self, x: Tensor, state: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:  # x (B, I), h and c (B, H)

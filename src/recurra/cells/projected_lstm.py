@@ -8,14 +8,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from recurra.cells.cell import Cell
 from recurra.cells.checks import check_size
 from recurra.cells.registry import register
+from recurra.cells.torch_cell import TorchCell
 from recurra.errors import ArgumentError, ShapeError
 
 
 @register("projected-lstm")
-class ProjectedLSTMCell(Cell):
+class ProjectedLSTMCell(TorchCell):
     """Long short-term memory whose output is a projection, as in torch.nn.LSTM with ``proj_size``.
 
         i = sigmoid(W_xi x + b_xi + W_hi h + b_hi)
@@ -44,6 +44,7 @@ class ProjectedLSTMCell(Cell):
 
     states = ("h", "c")
     gates = ("i", "f", "g", "o")
+    candidates = ("g",)
     source = "sak2014long"
     gate_biases = {"f": 1.0}  # noqa: RUF012 - declared as a ClassVar in Cell
 
@@ -89,7 +90,3 @@ class ProjectedLSTMCell(Cell):
         c = f * c + i * g
         h = torch.nn.functional.linear(o * torch.tanh(c), self.weight_hr)
         return h, c
-
-    def extra_repr(self) -> str:
-        """Return the sizes, and the options that are not at their defaults."""
-        return f"{super().extra_repr()}, proj_size={self.proj_size}"

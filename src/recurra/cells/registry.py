@@ -50,6 +50,21 @@ def cell_names() -> tuple[str, ...]:
     return tuple(sorted(_first_names))
 
 
+def cell_aliases(name: str) -> tuple[str, ...]:
+    """Return the other names of a registered cell, in the order in which they were registered.
+
+    Raises:
+        ChoiceError: When the name is unknown.
+
+    Example:
+        >>> cell_aliases("elman")
+        ('rnn',)
+    """
+    if name not in _classes:
+        raise ChoiceError("cell", name, sorted(_classes))
+    return tuple(other for other, cell_class in _classes.items() if cell_class is _classes[name] and other != name)
+
+
 def find_cell(cell: str | type[torch.nn.Module]) -> type[torch.nn.Module]:
     """Return the class that ``cell`` means.
 

@@ -22,6 +22,8 @@ COMMANDS = {
     "generate": "write with a trained model",
     "score": "say how likely a trained model finds each line of a file",
     "evaluate": "say how well a trained model predicts a text",
+    "cells": "list the cells: what they are, how large, how fast here",
+    "cite": "print the BibTeX entries of cells and of what modifies them",
     "config": "print a configuration file with every key explained",
 }
 """Each command with its summary; the module ``recurra.cli.NAME`` runs it."""

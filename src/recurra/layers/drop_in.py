@@ -11,7 +11,8 @@ from torch.nn.utils import parametrize
 from torch.nn.utils.rnn import PackedSequence
 
 from recurra.cells import Cell, Init, State
-from recurra.cells.gates import check_init, reinitialize
+from recurra.cells.gates import Block, check_init, reinitialize
+from recurra.cells.torch_cell import TorchCell
 from recurra.errors import ShapeError
 from recurra.layers.stack import Stack, run_layer
 from recurra.loop import TORCH_STEPS, check_engine, check_states
@@ -35,7 +36,7 @@ class DropIn(torch.nn.RNNBase):
         self.init = check_init(who, init)
         super().__init__(*args, **kwargs)
 
-    def cell_class(self) -> type[Cell]:
+    def cell_class(self) -> type[TorchCell]:
         """Return the class of the cell that each layer runs."""
         raise NotImplementedError
 
@@ -58,10 +59,16 @@ class DropIn(torch.nn.RNNBase):
         cell_class = self.cell_class()
         for layer in self._attributes():
             for attributes in layer:
+                blocks = {
+                    role: [Block(role, self.proj_size)]
+                    if role == "weight_hr"
+                    else [Block(gate, self.hidden_size) for gate in cell_class.gates]
+                    for role in attributes
+                }
                 reinitialize(
                     self,
                     attributes,
-                    cell_class.gates,
+                    blocks,
                     self.hidden_size,
                     init=self.init,
                     gate_biases=cell_class.gate_biases,

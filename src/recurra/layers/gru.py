@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import torch
 
-from recurra.cells import Cell, GRUCell
+from recurra.cells import GRUCell
+from recurra.cells.torch_cell import TorchCell
 from recurra.layers.drop_in import DropIn
 
 
@@ -24,6 +25,6 @@ class GRU(DropIn, torch.nn.GRU):  # type: ignore[misc]  # torch's overloads of f
         torch.Size([5, 2, 4])
     """
 
-    def cell_class(self) -> type[Cell]:
+    def cell_class(self) -> type[TorchCell]:
         """Return the class of the cell that each layer runs."""
         return GRUCell

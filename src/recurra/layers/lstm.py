@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import torch
 
-from recurra.cells import Cell, LSTMCell, ProjectedLSTMCell
+from recurra.cells import LSTMCell, ProjectedLSTMCell
+from recurra.cells.torch_cell import TorchCell
 from recurra.layers.drop_in import DropIn
 
 
@@ -24,6 +25,6 @@ class LSTM(DropIn, torch.nn.LSTM):  # type: ignore[misc]  # torch's overloads of
         (torch.Size([5, 2, 2]), torch.Size([1, 2, 4]))
     """
 
-    def cell_class(self) -> type[Cell]:
+    def cell_class(self) -> type[TorchCell]:
         """Return the class of the cell that each layer runs."""
         return ProjectedLSTMCell if self.proj_size else LSTMCell

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import torch
 
-from recurra.cells import Cell, ElmanCell, ElmanReLUCell
+from recurra.cells import ElmanCell, ElmanReLUCell
+from recurra.cells.torch_cell import TorchCell
 from recurra.layers.drop_in import DropIn
 
 
@@ -24,6 +25,6 @@ class RNN(DropIn, torch.nn.RNN):  # type: ignore[misc]  # torch's overloads of f
         torch.Size([5, 2, 4])
     """
 
-    def cell_class(self) -> type[Cell]:
+    def cell_class(self) -> type[TorchCell]:
         """Return the class of the cell that each layer runs."""
         return ElmanCell if self.nonlinearity == "tanh" else ElmanReLUCell

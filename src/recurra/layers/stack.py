@@ -12,6 +12,8 @@ from torch.nn.utils.rnn import PackedSequence
 
 from recurra.cells import State
 from recurra.errors import ArgumentError, ShapeError
+from recurra.layers.dropout import draw_mask
+from recurra.layers.states import LayerState, join_states, map_state, part_states
 from recurra.loop import packed_index, unroll
 
 MERGE_MODES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
@@ -31,30 +33,42 @@ class Stack:
         who: Name of the module for messages.
         cells: For each layer the cell of each direction, one or two.
         dropout: Probability that an output between two layers is zeroed.
+        dropout_mask: "step" draws that for every element, "sequence" once for all steps of a row.
+        input_dropout: Probability that a unit of the first layer's input is zeroed for all steps of a row.
         is_training: Whether dropout acts.
         merge_mode: A key of ``MERGE_MODES``.
+        projections: For each layer what its output goes through; empty where there is nothing.
+        residual: Whether each layer but the first adds the output of the one below, before dropout.
         engine: As for ``unroll``.
-        initial: Learned initial states, each (L*D, width); ``None`` where the cells have their own.
+        initial: Learned initial states in the form of a state, each tensor without a batch axis; ``None`` where the
+            cells have their own.
+        is_stacked: Whether the states of all cells are stacked, and not one entry a cell.
     """
 
     who: str
     cells: Sequence[Sequence[torch.nn.Module]]
     dropout: float = 0.0
+    dropout_mask: str = "step"
+    input_dropout: float = 0.0
     is_training: bool = False
     merge_mode: str = "concat"
+    projections: Sequence[torch.nn.Module] = ()
+    residual: bool = False
     engine: str = "auto"
-    initial: State | None = None
+    initial: LayerState = None
+    is_stacked: bool = True
 
 
 def run_layer(
-    stack: Stack, input: Tensor | PackedSequence, state: State | None, *, lengths: Any, reset: Any, batch_first: bool
-) -> tuple[Tensor | PackedSequence, State]:
+    stack: Stack, input: Tensor | PackedSequence, state: LayerState, *, lengths: Any, reset: Any, batch_first: bool
+) -> tuple[Tensor | PackedSequence, LayerState]:
     """Run a stack over an input in any of the forms that torch's layers take.
 
     Args:
         stack: The cells.
         input: (T, B, I), or (B, T, I) if ``batch_first``; (T, I) for a single sequence; or a packed batch.
-        state: Each (L*D, B, width), or (L*D, width) for a single sequence.
+        state: Each (L*D, B, width), or (L*D, width) for a single sequence; where the stack says so, not stacked, but
+            one entry a cell.
         lengths: (B,) integers, a single one for a single sequence; not for a packed batch, which has its own.
         reset: Bool, of the form of ``input`` without its last axis; (T, B) for a packed batch, rows in the order in
             which they were packed.
@@ -90,39 +104,54 @@ def run_layer(
 
 
 def run_stack(
-    stack: Stack, x: Tensor, state: State | None, *, lengths: Any = None, reset: Tensor | None = None
-) -> tuple[Tensor, State]:
+    stack: Stack, x: Tensor, state: LayerState, *, lengths: Any = None, reset: Tensor | None = None
+) -> tuple[Tensor, LayerState]:
     """Run a stack over (T, B, I).
 
     Returns:
-        The output (T, B, ·) of the last layer, and the last states, each (L*D, B, width), layer by layer and in it
-        direction by direction.
+        The output (T, B, ·) of the last layer, and the last states, layer by layer and in it direction by direction.
     """
     num_directions = len(stack.cells[0])
+    num_cells = len(stack.cells) * num_directions
+    states = part_states(state, num_cells, is_stacked=stack.is_stacked)
+    initial = part_states(stack.initial, num_cells, is_stacked=stack.is_stacked)
     last: list[State] = []
     for layer, cells in enumerate(stack.cells):
-        if layer:
-            x = torch.nn.functional.dropout(x, stack.dropout, stack.is_training)
+        below, x = x, _drop_input(stack, x, layer)
         outputs = []
         for direction, cell in enumerate(cells):
             place = layer * num_directions + direction
             output, left = unroll(
                 cell,
                 x,
-                _pick(state, place),
+                states[place],
                 lengths=lengths,
                 reset=reset,
                 reverse=direction == 1,
                 engine=stack.engine,
-                initial_state=_expand(_pick(stack.initial, place), x.shape[1]),
+                initial_state=_expand(initial[place], x.shape[1]),
             )
             outputs.append(output)
             last.append(left)
         x = outputs[0] if num_directions == 1 else MERGE_MODES[stack.merge_mode](*outputs)
-    return x, _join(last)
+        if stack.projections:
+            x = stack.projections[layer](x)
+        if stack.residual and layer:
+            x = x + below
+    return x, join_states(last, is_stacked=stack.is_stacked)
 
 
-def _run_single(stack: Stack, x: Tensor, state: State | None, *, lengths: Any, reset: Any) -> tuple[Tensor, State]:
+def _drop_input(stack: Stack, x: Tensor, layer: int) -> Tensor:
+    """Return a layer's input (T, B, ·) after dropout."""
+    p = stack.dropout if layer else stack.input_dropout
+    if not stack.is_training or p == 0:
+        return x
+    if layer and stack.dropout_mask == "step":
+        return torch.nn.functional.dropout(x, p)
+    return x * draw_mask(x, x.shape[-1], p)
+
+
+def _run_single(stack: Stack, x: Tensor, state: LayerState, *, lengths: Any, reset: Any) -> tuple[Tensor, LayerState]:
     if lengths is not None:
         if not isinstance(lengths, int) and not (isinstance(lengths, Tensor) and lengths.dim() == 0):
             raise ShapeError(f"{stack.who} expected lengths of a single sequence to be one integer, got {lengths!r}")
@@ -134,14 +163,15 @@ def _run_single(stack: Stack, x: Tensor, state: State | None, *, lengths: Any, r
                 f"got {tuple(reset.shape)}"
             )
         reset = reset.unsqueeze(1)
-    batched = None if state is None else _map(state, lambda s: s.unsqueeze(1))
+    batch_axis = 1 if stack.is_stacked else 0
+    batched = None if state is None else map_state(state, lambda s: s.unsqueeze(batch_axis))
     output, last = run_stack(stack, x.unsqueeze(1), batched, lengths=lengths, reset=reset)
-    return output.squeeze(1), _map(last, lambda s: s.squeeze(1))
+    return output.squeeze(1), map_state(last, lambda s: s.squeeze(batch_axis))
 
 
 def _run_packed(
-    stack: Stack, packed: PackedSequence, state: State | None, *, lengths: Any, reset: Any
-) -> tuple[PackedSequence, State]:
+    stack: Stack, packed: PackedSequence, state: LayerState, *, lengths: Any, reset: Any
+) -> tuple[PackedSequence, LayerState]:
     if lengths is not None:
         raise ArgumentError(f"{stack.who} expected no lengths with a PackedSequence, which has its own, got both")
     data, batch_sizes, sorted_indices, unsorted_indices = packed
@@ -161,19 +191,6 @@ def _axes(batch_first: bool) -> str:
     return "(batch, time, input_size)" if batch_first else "(time, batch, input_size)"
 
 
-def _map(state: State, function: Callable[[Tensor], Tensor]) -> State:
-    return function(state) if isinstance(state, Tensor) else tuple(function(s) for s in state)
-
-
-def _pick(state: State | None, place: int) -> State | None:
-    return None if state is None else _map(state, lambda s: s[place])
-
-
 def _expand(state: State | None, batch_size: int) -> State | None:
-    return None if state is None else _map(state, lambda s: s.expand(batch_size, -1))
-
-
-def _join(states: list[State]) -> State:
-    if isinstance(states[0], Tensor):
-        return torch.stack([s for s in states if isinstance(s, Tensor)])
-    return tuple(torch.stack(column) for column in zip(*states, strict=True))
+    expanded: State | None = None if state is None else map_state(state, lambda s: s.expand(batch_size, -1))
+    return expanded

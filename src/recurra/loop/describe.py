@@ -11,6 +11,7 @@ from torch import Tensor
 
 from recurra.cells import State
 from recurra.errors import ArgumentError
+from recurra.loop.computed_weights import with_computed_weights
 from recurra.loop.fission import width
 from recurra.loop.graph import POINTWISE, ancestors
 from recurra.loop.plan import Plan, build_plan
@@ -56,7 +57,7 @@ def describe(
     from recurra.loop.compiled import find_compiled  # LLVM is loaded by who uses it
 
     plan = build_plan(cell, _one_step(cell, x), state, lengths=None, reset=None, reverse=False, initial_state=None)
-    step, _, _ = find_compiled(plan)
+    step, _, _ = find_compiled(with_computed_weights(plan))
     for line in _lines(cell, plan, step, llvm=llvm):
         print(line, file=file or sys.stdout)
 

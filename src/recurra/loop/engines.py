@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from recurra.errors import EngineFallbackWarning, UnsupportedCellError
+from recurra.loop.computed_weights import with_computed_weights
 from recurra.loop.eager import run_eager
 from recurra.loop.kernel import find_obstacle, name_of_function, run_torch
 from recurra.loop.obstacles import find_hooks, find_obstacle_around, find_obstacle_in_tensors
@@ -52,8 +53,9 @@ def _pick_native(plan: Plan) -> Engine:
         raise _refusal("native", plan, f"{hooks}, which are called at every step only in the plain loop", "")
     from recurra.loop import compiled, native  # LLVM is loaded by who uses it
 
-    step, weights, key = compiled.find_compiled(plan)
-    return lambda plan: native.run_compiled(step, plan, weights, key)
+    own = with_computed_weights(plan)
+    step, weights, key = compiled.find_compiled(own)
+    return lambda _: native.run_compiled(step, own, weights, key)
 
 
 def _is_autocast(plan: Plan) -> bool:

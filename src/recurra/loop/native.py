@@ -163,13 +163,23 @@ def _cell_as_it_ran(call: Call, places: Sequence[int]) -> torch.nn.Module:
     return copy
 
 
+def _constant_inputs(plan: Plan, layout: Layout) -> dict[str, Tensor]:
+    """Return by slot the rows (B, ·) of inputs that are the same at all steps, as masks of a sequence are."""
+    return {
+        f"x:{k}": layout.sort(x[0].detach()).contiguous()
+        for k, x in enumerate(plan.x)
+        if plan.num_steps > 1 and x.stride(0) == 0
+    }
+
+
 class _ForwardPass:
     def __init__(self, call: Call) -> None:
         self.call, self.step, self.layout, self.plan = call, call.step, call.layout, call.plan
         self.fission = self.step.fission
         self.dtype = self.step.dtype
-        # slots over all steps
+        # slots over all steps, and inputs that are the same at all of them
         self.sequences: dict[str, Tensor] = {}
+        self.constants = _constant_inputs(self.plan, self.layout)
         # the memory of each state, with room for the state before the first step
         self.memory: list[Tensor] = []
 
@@ -177,8 +187,10 @@ class _ForwardPass:
         """Return the outputs, the last states, and what the backward pass needs by slot."""
         fission, layout = self.fission, self.layout
         batch_free = self.step.weights("forward", self.call.weights)
+        together = self.step.slots_of_all_steps("forward") if self.constants else frozenset()
         for k, x in enumerate(self.plan.x):
-            self.sequences[f"x:{k}"] = layout.pack(x.detach())
+            if f"x:{k}" not in self.constants or f"x:{k}" in together:
+                self.sequences[f"x:{k}"] = layout.pack(x.detach())
         if fission.draws:
             drawn = evaluate(fission.draws, {}, layout.total)
             for node, values in zip(fission.draws, drawn, strict=True):
@@ -208,7 +220,7 @@ class _ForwardPass:
 
     def _run_steps(self, batch_free: BatchFree) -> None:
         layout, steps = self.layout, self.layout.forward
-        slots: dict[str, Binding] = {}
+        slots: dict[str, Binding] = {slot: (held, steps.none) for slot, held in self.constants.items()}
         for k, (state, width) in enumerate(zip(self.plan.state, self.step.state_widths, strict=True)):
             whole = self._is_whole(k)
             size = layout.batch_size + (layout.total if whole else layout.batch_size)
@@ -277,7 +289,8 @@ class _ForwardPass:
 
     def _kept(self) -> dict[str, Tensor]:
         known = self.sequences | self._views()
-        return {slot: known[slot] for slot in sorted(self.fission.kept)}
+        # the backward pass has the inputs anyway
+        return {slot: known[slot] for slot in sorted(self.fission.kept - self.constants.keys())}
 
 
 class _BackwardPass:
@@ -286,12 +299,17 @@ class _BackwardPass:
         self.fission, self.dtype = self.step.fission, self.step.dtype
         self.weights = call.weights
         self.sequences = dict(kept)
+        self.constants = _constant_inputs(self.plan, self.layout)
 
     def run(self, wanted: Sequence[bool], d_output: Tensor, *d_last: Tensor) -> list[Tensor | None]:
         """Return the gradients of all inputs of the call, of the states only where they are wanted."""
         fission, layout, graph = self.fission, self.layout, self.step.graph
         batch_free = self.step.weights("backward", self.weights)
         self.sequences["d_output"] = layout.pack(d_output.resolve_neg())
+        together = self.step.slots_of_all_steps("backward") if self.constants else frozenset()
+        for k, x in enumerate(self.plan.x):
+            if f"x:{k}" in self.constants and f"x:{k}" in together:
+                self.sequences[f"x:{k}"] = layout.pack(x.detach())
         for section in fission.backward_sections():
             for slot, node in section.targets.items():
                 if not slot.startswith("d_state:"):
@@ -312,7 +330,7 @@ class _BackwardPass:
         layout, steps = self.layout, self.layout.backward
         batch_size = layout.batch_size
         has_reset = self.call.reset is not None
-        slots: dict[str, Binding] = {}
+        slots: dict[str, Binding] = {slot: (held, steps.none) for slot, held in self.constants.items()}
         carried, initial = [], []
         for k, (gradient, width) in enumerate(zip(d_last, self.step.state_widths, strict=True)):
             memory = rows(2 * batch_size, width, self.dtype)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +12,8 @@ from torch import Tensor
 
 from recurra.cells import State
 from recurra.errors import ShapeError
-from recurra.loop.checks import check_inputs, check_lengths, check_reset, check_states
+from recurra.loop.checks import check_inputs, check_lengths, check_reset, check_states, describe
+from recurra.loop.computed_weights import compute_weights
 from recurra.loop.probing import Step, as_tuple, declared_layout, find_initial_state
 
 
@@ -21,7 +23,8 @@ class Plan:
 
     Attributes:
         cell: The cell.
-        x: The inputs, each (num_steps, B, I); behind a row's length stands what the caller left there.
+        x: The inputs, each (num_steps, B, I), and what the cell's ``sequence_inputs`` adds; behind a row's length
+            stands what the caller left there.
         is_tuple: Whether a step takes a tuple.
         state: The states before the first step, each (B, width).
         is_bare: Whether the cell's state is a tensor, and not a tuple.
@@ -94,6 +97,7 @@ def build_plan(
     """
     if not isinstance(cell, torch.nn.Module):
         raise ShapeError(f"unroll expected cell to be a torch.nn.Module, got {type(cell).__name__}")
+    compute_weights(cell)
     inputs = check_inputs(cell, x)
     total, batch_size = inputs[0].shape[:2]
     num_steps = total
@@ -102,6 +106,9 @@ def build_plan(
         num_steps = int(lengths.max()) if batch_size else 0
         inputs = tuple(tensor[:num_steps] for tensor in inputs)
         lengths = None if bool((lengths == num_steps).all()) else lengths
+    is_tuple = isinstance(x, tuple)
+    added = _sequence_inputs(cell, inputs)
+    inputs, is_tuple = (*inputs, *added), is_tuple or bool(added)
     if reset is not None:
         # a copy: the backward pass reads it again, and callers use such masks again
         reset = check_reset(reset, (total, batch_size))[:num_steps].clone()
@@ -109,7 +116,7 @@ def build_plan(
     initial = _check_given(cell, initial_state, "initial_state", batch_size)
     if initial is None and (state_given is None or reset is not None):
         step = tuple(_first_step(tensor, lengths) for tensor in inputs)
-        initial = find_initial_state(cell, as_step(step, isinstance(x, tuple)))
+        initial = find_initial_state(cell, as_step(step, is_tuple))
     start = initial if state_given is None else state_given
     assert start is not None
     if reset is not None:
@@ -117,7 +124,7 @@ def build_plan(
     return Plan(
         cell=cell,
         x=inputs,
-        is_tuple=isinstance(x, tuple),
+        is_tuple=is_tuple,
         state=as_tuple(start),
         is_bare=isinstance(start, Tensor),
         initial=() if reset is None else as_tuple(initial),
@@ -125,6 +132,30 @@ def build_plan(
         reset=reset,
         reverse=reverse,
     )
+
+
+def _sequence_inputs(cell: torch.nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    """Return what the cell adds to the inputs of a sequence.
+
+    Raises:
+        ShapeError: When that is no tuple of (num_steps, B, width) tensors.
+    """
+    make: Callable[[tuple[Tensor, ...]], Any] | None = getattr(cell, "sequence_inputs", None)
+    if not callable(make):
+        return ()
+    added = make(inputs)
+    if not isinstance(added, tuple) or not all(isinstance(tensor, Tensor) for tensor in added):
+        raise ShapeError(
+            f"unroll expected sequence_inputs of {type(cell).__name__} to return a tuple of tensors, "
+            f"got {describe(added)}"
+        )
+    for tensor in added:
+        if tensor.dim() != 3 or tensor.shape[:2] != inputs[0].shape[:2]:
+            raise ShapeError(
+                f"unroll expected sequence_inputs of {type(cell).__name__} to return tensors of shape "
+                f"(time={inputs[0].shape[0]}, batch={inputs[0].shape[1]}, width), got {tuple(tensor.shape)}"
+            )
+    return added
 
 
 def _check_given(cell: torch.nn.Module, given: Any, name: str, batch_size: int) -> State | None:

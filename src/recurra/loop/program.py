@@ -221,6 +221,14 @@ class CompiledStep:
             needed["forward" if name in forward else "backward"].update(dict.fromkeys(nodes))
         return {way: list(nodes) for way, nodes in needed.items()}
 
+    def slots_of_all_steps(self, way: str) -> frozenset[str]:
+        """Return the slots of one way, "forward" or "backward", that are read for all steps at once."""
+        fission = self.fission
+        is_forward = way == "forward"
+        sections = [fission.before, fission.after] if is_forward else [fission.d_before, fission.d_after]
+        found = {slot for s in sections if s.name in self.sections for slot in self.sections[s.name].signature.slots}
+        return frozenset(found if is_forward else found | set(fission.sequences.values()))
+
     def weights(self, way: str, tensors: Sequence[Tensor]) -> BatchFree:
         """Evaluate what the sections of one way, "forward" or "backward", read of the weights."""
         nodes = self.batch_free[way]

@@ -32,7 +32,11 @@ def unroll(
 
     Args:
         cell: Any module whose ``forward(x, state)`` returns the new state: a tensor, or a tuple whose first is the
-            output; or (output, state) if its class says ``returns_output = True``.
+            output; or (output, state) if its class says ``returns_output = True``. A method
+            ``sequence_inputs(x: tuple[Tensor, ...]) -> tuple[Tensor, ...]`` is called once with all steps that run, and
+            what it returns, each (T, B, width), is given to the steps behind x, in a tuple: so one mask reaches every
+            step of a sequence, the same in every engine. What does not change over time is best returned as
+            ``mask.expand(T, B, width)`` of a (B, width) or (1, B, width).
         x: Inputs (T, B, I), or a tuple of such tensors where a step takes more than one. T may be 0.
         state: State before the first step, in the cell's form, each tensor (B, width); ``None`` is ``initial_state``.
         lengths: Valid steps of each row, (B,) integers from 0 to T. A row's state stops at its last valid step, its

@@ -145,10 +145,11 @@ class ModelConfig:
     """Weight of the mean square of the outputs' change from step to step (Merity et al. 2018). At least 0."""
     learn_initial_state: bool = False
     """Learn the state before the first symbol; otherwise it is zero."""
-    init: str = "orthogonal"
-    """Initial weights of the cells, gate by gate: orthogonal, torch, or another initialiser of torch.nn.init by name.
-    With orthogonal, input matrices are Xavier uniform, recurrent ones orthogonal, and the forget bias is 1.
-    Cells from elsewhere initialise themselves."""
+    init: str = "published"
+    """Initial weights of the cells, gate by gate: published, orthogonal, torch, or another initialiser of torch.nn.init
+    by name. With orthogonal, input matrices are Xavier uniform, recurrent ones orthogonal, and the forget bias is 1;
+    published is what the cell's source says, and orthogonal where it says nothing. Cells from elsewhere initialise
+    themselves."""
     engine: Literal["auto", "native", "eager", "torch"] = "auto"
     """What runs the recurrence: native is compiled code, eager a plain loop, torch its own kernels for its own cells;
     auto takes the fastest that can run the cell."""
