@@ -7,7 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 # one thread a worker: two workers with a thread for every core each would wait for one another
 PYTEST := OMP_NUM_THREADS=$${OMP_NUM_THREADS:-1} $(BIN)/python -m pytest -q -n 2
-STAMPS := $(VENV)/.runtime $(VENV)/.dev
+STAMPS := $(VENV)/.runtime $(VENV)/.dev $(VENV)/.peers
 
 # build environments (hatchling and what it needs) take the same pins; older and newer pip read different names.
 # pip cuts these at spaces, which the path of this folder may have: hence relative names.
@@ -30,7 +30,7 @@ demo: $(VENV)/.runtime  ## train on text that Python carries and write samples; 
 test: $(VENV)/.dev  ## run the fast tests
 	$(PYTEST)
 
-test-slow: $(VENV)/.dev  ## run the tests that take minutes
+test-slow: $(VENV)/.peers  ## run the tests that take minutes, and those against Keras and Flax
 	$(PYTEST) -m slow
 
 check: $(VENV)/.dev  ## check format, style, types, imports between rooms, and generated pages
@@ -39,6 +39,7 @@ check: $(VENV)/.dev  ## check format, style, types, imports between rooms, and g
 	$(BIN)/python -m mypy
 	$(BIN)/lint-imports
 	$(BIN)/python docs/generate_errors.py --check
+	$(BIN)/python docs/generate_cells.py --check
 
 bench: $(VENV)/.dev  ## run every benchmark, or one with NAME=its-file-name-without-.py
 	@$(run-benchmarks)
@@ -54,13 +55,15 @@ $(VENV)/.runtime: pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable .
 	@touch $@
 
-$(VENV)/.dev: pyproject.toml constraints.txt
+$(VENV)/.dev: EXTRAS := dev
+$(VENV)/.peers: EXTRAS := dev,peers
+$(VENV)/.dev $(VENV)/.peers: pyproject.toml constraints.txt
 	@$(check-python)
 	@$(make-venv)
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[$(EXTRAS)]'
 	# cells of others to test with; what it would bring along is not needed for them
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --no-deps torchrecurrent
-	@touch $(VENV)/.runtime $@
+	@touch $(VENV)/.runtime $(VENV)/.dev $@
 
 define check-python
 $(PYTHON) -c '' 2>/dev/null \

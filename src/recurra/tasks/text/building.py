@@ -10,6 +10,7 @@ from recurra.cells import Cell, find_cell
 from recurra.data import SPECIAL_SYMBOLS, Tokenizer, WordVectors, read_vectors
 from recurra.errors import ConfigError
 from recurra.models import LanguageModel
+from recurra.tasks.text.cell_options import layer_options
 from recurra.tasks.text.config import ModelConfig
 
 _CHAR_EMBEDDING_SIZE = 64
@@ -52,6 +53,7 @@ def build_model(config: ModelConfig, tokenizer: Tokenizer, num_labels: int = 0) 
         learn_initial_state=config.learn_initial_state,
         init=config.init if is_own else None,
         engine=config.engine,
+        **layer_options(config),
     )
 
 

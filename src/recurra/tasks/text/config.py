@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from recurra.errors import ConfigError
+from recurra.tasks.text.cell_options import MODIFIERS, option_faults
 from recurra.training.config import TrainingConfig, literal_faults
 
 
@@ -110,7 +111,10 @@ class ModelConfig:
     """The language model."""
 
     cell: str = "lstm"
-    """Recurrent cell by its registered name (lstm, gru, elman, ...), or module:Class for your own."""
+    """Recurrent cell by its registered name (lstm, gru, elman, ...), or module:Class for your own.
+    `recurra cells` lists them."""
+    cell_options: tuple[str, ...] = ()
+    """Options of the cell itself and of recurra.Recurrent, as name=value: depth=5 residual=true zoneout=0.1 ..."""
     hidden_size: int = 192
     """Units a layer. At least 1."""
     num_layers: int = 2
@@ -132,6 +136,16 @@ class ModelConfig:
     """Probability that an output of a layer is dropped on its way to the next layer, in [0, 1)."""
     output_dropout: float = 0.1
     """Probability that an output of the last layer is dropped, in [0, 1)."""
+    recurrent_dropout: float = 0.0
+    """Probability that a value newly written to memory is dropped (Semeniuta et al. 2016), in [0, 1)."""
+    variational_dropout: float = 0.0
+    """Probability that a unit is dropped for a whole window where the recurrent product reads it (Gal and Ghahramani
+    2016), in [0, 1)."""
+    weight_dropout: float = 0.0
+    """Probability that a recurrent weight is dropped for a whole window (Merity et al. 2018), in [0, 1)."""
+    zoneout: float = 0.0
+    """Probability that a unit of any state keeps its old value (Krueger et al. 2017), in [0, 1).
+    By states: --cell-options 'zoneout={"h": 0.05, "c": 0.5}'."""
     tie_weights: bool = False
     """Use the embedding as output matrix too; needs an embedding as wide as the layers' output."""
     adaptive_cutoffs: tuple[int, ...] = ()
@@ -172,9 +186,10 @@ class ModelConfig:
             faults.append("expected a file of vectors with freeze_vectors, got none")
         if self.vectors is not None and self.input == "one-hot":
             faults.append("expected input = embedding with vectors, got one-hot")
-        for name in ("input_dropout", "embedding_dropout", "dropout", "output_dropout"):
+        for name in (*MODIFIERS, "input_dropout", "embedding_dropout", "dropout", "output_dropout"):
             if not 0 <= getattr(self, name) < 1:
                 faults.append(f"expected {name} in [0, 1), got {getattr(self, name)}")
+        faults += option_faults(self)
         if faults:
             raise ConfigError(faults)
 

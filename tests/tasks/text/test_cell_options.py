@@ -1,0 +1,70 @@
+"""Options of the cell and of the layers, as a configuration names them."""
+
+import pytest
+
+from recurra.cells import RHNCell
+from recurra.errors import ConfigError, UnsupportedCellError
+from recurra.layers import RecurrentDropout, Zoneout
+from recurra.tasks.text import DataConfig, ModelConfig, TextConfig, TextTask
+from recurra.tasks.text.cell_options import read_options
+
+
+def layers_of(path, **model):
+    config = TextConfig(data=DataConfig(data=(str(path),)), model=ModelConfig(hidden_size=6, num_layers=2, **model))
+    return TextTask.from_config(config).build_model().recurrent
+
+
+def test_values_are_read_as_json_and_else_as_text():
+    given = ("depth=5", "residual=true", 'zoneout={"h": 0.1}', "merge_mode=sum", "open-ratio=0.5", "name=a=b")
+
+    assert read_options(given) == {
+        "depth": 5,
+        "residual": True,
+        "zoneout": {"h": 0.1},
+        "merge_mode": "sum",
+        "open_ratio": 0.5,
+        "name": "a=b",
+    }
+
+
+def test_options_reach_the_cells_and_the_layers(text_file):
+    layers = layers_of(text_file, cell="rhn", cell_options=("depth=5", "residual=true"))
+
+    assert isinstance(layers.cell_l1, RHNCell)
+    assert layers.cell_l1.depth == 5
+    assert layers.residual
+
+
+def test_modifiers_reach_the_cells(text_file):
+    layers = layers_of(text_file, zoneout=0.25, recurrent_dropout=0.5, weight_dropout=0.125)
+
+    assert isinstance(layers.cell_l0, Zoneout)
+    assert isinstance(layers.cell_l0.cell, RecurrentDropout)
+    assert layers.modifiers.changed() == {"zoneout": 0.25, "recurrent_dropout": 0.5, "weight_dropout": 0.125}
+
+
+def test_zoneout_by_states_is_an_option(text_file):
+    layers = layers_of(text_file, cell_options=('zoneout={"h": 0.05, "c": 0.5}',))
+
+    assert layers.modifiers.zoneout == {"h": 0.05, "c": 0.5}
+
+
+def test_an_option_that_the_cell_lacks_is_an_error(text_file):
+    with pytest.raises(UnsupportedCellError, match="unexpected keyword argument 'deph'"):
+        layers_of(text_file, cell="rhn", cell_options=("deph=5",))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"cell_options": ("depth",)}, "expected cell_options as name=value, got depth"),
+        ({"cell_options": ("=3",)}, "expected cell_options as name=value, got =3"),
+        ({"cell_options": ("dropout=0.1",)}, "expected dropout as a key of its own and not in cell_options"),
+        ({"cell_options": ("depth=1", "depth=2")}, "expected each of cell_options once, got depth again"),
+        ({"cell_options": ("zoneout=0.1",), "zoneout": 0.1}, "expected zoneout once, got it in cell_options too"),
+        ({"zoneout": 1.0}, r"expected zoneout in \[0, 1\), got 1.0"),
+    ],
+)
+def test_options_that_do_not_fit_are_errors(options, message):
+    with pytest.raises(ConfigError, match=message):
+        ModelConfig(**options)
