@@ -26,6 +26,9 @@ Every cell that Recurra brings, under the name that `recurra.Recurrent`, `--cell
 "Parameters" are those at input and hidden size {SIZE}, with default options.
 `recurra cells` prints this table with the speed of each cell on your machine.
 
+What any of them can be given beside its equations is told in [Recurrent layers](../recurrent.md), their speed in [Speed of the cells](../cell-speed.md).
+ConvLSTM is left out: its state is an image, a cell's is a row of numbers; so are the log-space forms of minGRU and minLSTM and the low-rank forms of FastRNN and FastGRNN.
+
 These pages are written by `python docs/generate_cells.py` from the classes; change the docstrings there.
 
 | Cell | Class | States | Gates | Parameters | Source |
@@ -33,8 +36,8 @@ These pages are written by `python docs/generate_cells.py` from the classes; cha
 """
 
 DEFAULTS = {
-    "published": "What the source leaves open starts orthogonal (weights of the state, gate by gate), Xavier-uniform "
-    "(other matrices) or at 0 (vectors).",
+    "published": "What this class does not set itself starts orthogonal (recurrent weights, gate by gate), Xavier-uniform "
+    "(other matrices) or at 0 (biases).",
     "torch": "Every number is drawn from U(-1/sqrt(H), 1/sqrt(H)), as in `torch.nn`.",
 }
 
@@ -152,6 +155,12 @@ def example(name: str, cell_class: type[Cell]) -> str:
     )
 
 
+def _inputs(inputs: tuple[str, ...]) -> str:
+    if len(inputs) == 1:
+        return ""
+    return f"A step takes `{inputs[0]}` alone, or the tuple `({', '.join(inputs)})`.\n"
+
+
 def page(name: str) -> str:
     """Return the page of one cell."""
     cell_class = cell_class_of(name)
@@ -166,7 +175,7 @@ def page(name: str) -> str:
     also = ", ".join(f"`{alias}`" for alias in cell_aliases(name))
     output = formula([built.output_size for built in _built(cell_class)]) or str(cell.output_size)
     kind = "It is no state." if cell_class.returns_output else f"It is the state `{cell_class.states[0]}`."
-    inputs = f"A step takes `{'`, `'.join(cell_class.inputs)}`.\n" if len(cell_class.inputs) > 1 else ""
+    inputs = _inputs(cell_class.inputs)
     fractions = " A fraction that is no whole number is rounded." if "/" in rows else ""
     items = "\n".join(f"- {item}" for item in initialisation(cell))
     reference = find_reference(cell_class.source)

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.nn.utils import parametrizations, parametrize
 
-from recurra.cells import Cell, ElmanCell, ElmanReLUCell, GRUCell, LSTMCell, ProjectedLSTMCell
+from recurra.cells import Cell, ElmanCell, ElmanReLUCell, GRUCell, LSTMCell, ProjectedLSTMCell, QRNNCell, find_cell
 from recurra.errors import ArgumentError, ChoiceError, ShapeError
 
 TWINS = [
@@ -94,6 +94,13 @@ def test_a_projection_that_does_not_narrow_is_an_error(proj_size, message):
         ProjectedLSTMCell(3, 5, proj_size=proj_size)
 
 
+@pytest.mark.parametrize("proj_size", [None, 1])
+def test_a_projected_cell_of_one_unit_is_an_error(proj_size):
+    message = "ProjectedLSTMCell expected hidden_size to be an integer of at least 2, got 1"
+    with pytest.raises(ArgumentError, match=message):
+        ProjectedLSTMCell(3, 1, proj_size=proj_size)
+
+
 def test_a_class_without_gates_is_an_error():
     class Empty(Cell):
         states = ("h",)
@@ -108,6 +115,29 @@ def test_input_of_another_width_is_an_error_with_a_hint():
 
     assert caught.value.message == "GRUCell expected x of shape (batch, input_size=16), got (4, 15)"
     assert caught.value.hint == "build the cell with input_size=15, or project the input first"
+
+
+@pytest.mark.parametrize(
+    ("x", "found"),
+    [(None, "NoneType"), (2, "int"), ([torch.zeros(3)], "1 value"), ((), "0 values"), ((None,), "NoneType")],
+)
+def test_an_input_that_is_no_tensor_is_an_error_without_a_hint(x, found):
+    with pytest.raises(ShapeError) as caught:
+        GRUCell(3, 4)(x)
+
+    assert caught.value.message == f"GRUCell expected x of shape (batch, input_size=3), got {found}"
+    assert caught.value.hint == ""
+
+
+@pytest.mark.parametrize(
+    ("x", "found"), [((), ""), ((torch.zeros(2, 3), 1), "(2, 3), int"), ((None, torch.zeros(2, 3)), "NoneType, (2, 3)")]
+)
+def test_a_tuple_of_inputs_that_are_no_tensors_is_an_error(x, found):
+    with pytest.raises(ShapeError) as caught:
+        QRNNCell(3, 5)(x)
+
+    wanted = "QRNNCell expected a step of the inputs x (3), x1 (3) of equal batch, got shapes"
+    assert caught.value.message == f"{wanted} [{found}]"
 
 
 def test_input_of_three_axes_is_an_error_without_a_hint():
@@ -219,6 +249,14 @@ def test_a_part_of_the_gates_is_the_same_part_of_the_product():
 
     for part, wanted in zip(cell.from_state(h, "f", "g"), whole[1:3], strict=True):
         torch.testing.assert_close(part, wanted)
+
+
+@pytest.mark.parametrize("name", ["antisymmetric", "gated-antisymmetric", "indrnn", "clockwork", "unitary"])
+def test_a_product_that_has_no_parts_takes_no_gates(name):
+    cell = find_cell(name)(3, 5)
+
+    with pytest.raises(AssertionError, match=r"got \('n',\)"):
+        cell.from_state(torch.zeros(2, cell.recurrent_size), "n")
 
 
 def test_an_undeclared_width_of_a_second_input_is_an_error():

@@ -77,6 +77,14 @@ def test_rows_of_a_block_start_at_its_own_units():
     torch.testing.assert_close(product, torch.cat(wanted, -1), rtol=1e-13, atol=1e-15)
 
 
+@pytest.mark.parametrize("periods", [(1,), (1, 3), (1, 2, 4, 8)])
+def test_there_is_a_recurrent_weight_a_period(periods):
+    cell = ClockworkCell(3, 9, periods=periods)
+
+    assert cell.recurrent_weights == tuple(f"weight_hh_{k + 1}" for k in range(len(periods)))
+    assert all(getattr(cell, name).shape[1] >= getattr(cell, name).shape[0] for name in cell.recurrent_weights)
+
+
 def test_units_are_split_evenly_with_the_larger_blocks_first():
     cell = ClockworkCell(3, 10)
 

@@ -16,6 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from recurra.cells import cell_names, find_cell
+from recurra.errors import ShapeError
 from recurra.loop import unroll
 from tests.oracles.catalogue import BACKWARD, FORWARD
 from tests.support.conformance import (
@@ -34,6 +35,12 @@ from tests.support.conformance import (
 
 LOOPS_IN_FORWARD = {"rhn": "the depth of its step is an option"}
 """Cells whose forward holds a loop, and why."""
+
+LEAST_HIDDEN = {
+    "clockwork": (4, "each of its four periods has a unit"),
+    "projected-lstm": (2, "its output is narrower than its state"),
+}
+"""Least hidden size of the cells that take no single unit, and why."""
 
 every_cell = pytest.mark.parametrize("name", cell_names())
 derived_by_hand = pytest.mark.parametrize("name", sorted(BACKWARD))
@@ -97,6 +104,18 @@ def test_sequence_equals_the_numpy_transcription(name, bias):
     output, last = unroll(cell, x, state, engine="eager")
 
     wanted_output, wanted_last = FORWARD[name](x.numpy(), as_numpy(state), arrays(cell))
+    np.testing.assert_allclose(output.detach().numpy(), wanted_output, rtol=1e-10, atol=1e-12)
+    for found, wanted in zip(tensors(last), wanted_last, strict=True):
+        np.testing.assert_allclose(found.detach().numpy(), wanted, rtol=1e-10, atol=1e-12)
+
+
+@every_cell
+def test_a_sequence_from_the_first_state_equals_the_numpy_transcription(name):
+    cell, x = build(name), random_input()
+
+    output, last = unroll(cell, x, engine="eager")
+
+    wanted_output, wanted_last = FORWARD[name](x.numpy(), as_numpy(cell.initial_state(BATCH)), arrays(cell))
     np.testing.assert_allclose(output.detach().numpy(), wanted_output, rtol=1e-10, atol=1e-12)
     for found, wanted in zip(tensors(last), wanted_last, strict=True):
         np.testing.assert_allclose(found.detach().numpy(), wanted, rtol=1e-10, atol=1e-12)
@@ -218,6 +237,31 @@ def flat(result):
     if isinstance(result, torch.Tensor):
         return [result]
     return [tensor for item in result for tensor in flat(item)]
+
+
+@every_cell
+@pytest.mark.parametrize(("input_size", "hidden_size"), [(3, 1), (1, 1), (4, 4)])
+def test_a_step_of_one_unit_or_of_equal_widths_has_finite_gradients(name, input_size, hidden_size):
+    hidden_size = max(hidden_size, LEAST_HIDDEN.get(name, (1, ""))[0])
+    cell = build(name, input_size, hidden_size)
+    x = random_input(1, input_size=input_size)[0].requires_grad_()
+
+    found = flat(cell(x))
+    sum(tensor.sin().sum() for tensor in found).backward()
+
+    assert all(tensor.isfinite().all() for tensor in found)
+    assert x.grad.isfinite().all()
+    for key, parameter in cell.named_parameters():
+        assert parameter.grad is None or parameter.grad.isfinite().all(), key
+
+
+@every_cell
+def test_an_input_that_is_no_tensor_is_an_error(name):
+    cell = build(name)
+
+    for x in (None, 3, "abc", [torch.zeros(BATCH, INPUT)], (), (None,)):
+        with pytest.raises(ShapeError, match=rf"{type(cell).__name__} expected .*\b{cell.inputs[0]}\b.*, got "):
+            cell(x)
 
 
 ranged = pytest.mark.parametrize("name", [name for name in cell_names() if find_cell(name).state_range])

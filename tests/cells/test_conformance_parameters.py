@@ -11,10 +11,24 @@ import torch
 from recurra.cells import Cell, cell_names, find_cell
 from recurra.cells.torch_cell import TorchCell
 from tests.oracles.catalogue import COUNTS
-from tests.support.conformance import BATCH, HIDDEN, INPUT, D, build, random_input, tensors
+from tests.support.conformance import BATCH, HIDDEN, INPUT, D, build, in_form, random_input, random_state, tensors
 
 STARTS_ELSEWHERE = {"unitary": "its first state is learned, as in the source"}
 """Cells that do not start from zeros, and why."""
+
+OUTSIDE_OF_THE_LOOP = {
+    "jordan": {"weight_hy"},  # reads the hidden layer
+    "lru": {"weight_hy"},  # feeds the output only
+    "projected-lstm": {"weight_hr"},  # reads what the gates leave of c
+    "qrnn": {"weight_ih"},  # reads the inputs that the state p holds
+    "qrnn-f": {"weight_ih"},
+    "qrnn-ifo": {"weight_ih"},
+    "scrn": {"weight_sh"},  # the slow units feed the fast ones, and see none of them
+}
+"""Matrices that act without an input, and are not recurrent."""
+
+GATED_BY_THE_INPUT = ("multiplicative-lstm", "multiplicative-lstm-inside")
+"""Cells whose state does not act without an input."""
 
 every_cell = pytest.mark.parametrize("name", cell_names())
 torchs_cells = pytest.mark.parametrize("name", [n for n in cell_names() if issubclass(find_cell(n), TorchCell)])
@@ -31,6 +45,16 @@ def blocks_of(cell, name):
     tensor = getattr(cell, name).detach()
     sizes = [cell.gate_size(gate) for gate in gates] if len(gates) > 1 else [len(tensor)]
     return dict(zip(gates, tensor.split(sizes), strict=True))
+
+
+def total_biases(cell):
+    """What the biases of each gate add up to."""
+    total: dict[str, torch.Tensor] = {}
+    for key, _ in cell.named_parameters():
+        if key.startswith("bias"):
+            for gate, block in blocks_of(cell, key).items():
+                total[gate] = total.get(gate, torch.zeros_like(block)) + block
+    return total
 
 
 def own_starts(cell):
@@ -54,10 +78,17 @@ def test_without_bias_no_bias_is_a_parameter(name):
 
 
 @every_cell
-def test_every_parameter_has_a_first_value(name):
-    for init in ("published", "torch", "orthogonal", "xavier_normal"):
-        for key, parameter in fresh(name, init=init).named_parameters():
-            assert parameter.isfinite().all(), (init, key)
+@pytest.mark.parametrize("init", ["published", "torch", "orthogonal", "xavier_normal"])
+def test_every_number_of_every_parameter_has_a_first_value(name, init):
+    cell = fresh(name, init=init)
+    with torch.no_grad():
+        for parameter in cell.parameters():
+            parameter.fill_(math.nan)
+
+    cell.reset_parameters()
+
+    for key, parameter in cell.named_parameters():
+        assert parameter.isfinite().all(), key
 
 
 @every_cell
@@ -121,16 +152,48 @@ def test_torch_initialisation_draws_every_weight_within_its_bound(name):
 
 
 @every_cell
-def test_orthogonal_initialisation_makes_every_recurrent_block_orthogonal(name):
-    cell = fresh(name, init="orthogonal")
-    if cell.weight_hh is None or "weight_hh" in own_starts(cell):
-        assert cell.weight_hh is None or cell.weight_hh.dim() == 1
-        return
+@pytest.mark.parametrize("init", ["orthogonal", "published"])
+def test_orthogonal_initialisation_makes_every_recurrent_block_orthogonal(name, init):
+    cell = fresh(name, init=init)
+    said = {key.split(".")[0] for key in cell.published()} if init == "published" else set()
 
-    for block in blocks_of(cell, "weight_hh").values():
-        rows, columns = block.shape
-        square = block.T @ block if rows >= columns else block @ block.T
-        torch.testing.assert_close(square, torch.eye(min(rows, columns), dtype=D))
+    for key in cell.recurrent_weights:
+        assert key not in own_starts(cell)
+        blocks = {} if key in said else blocks_of(cell, key)
+        for block in blocks.values():
+            rows, columns = block.shape
+            square = block.T @ block if rows >= columns else block @ block.T
+            torch.testing.assert_close(square, torch.eye(min(rows, columns), dtype=D))
+
+
+@every_cell
+def test_a_matrix_that_acts_on_a_state_is_declared_as_a_recurrent_weight(name):
+    cell = build(name)
+    with torch.no_grad():
+        for key, parameter in cell.named_parameters():
+            if key.startswith("bias"):
+                parameter.zero_()
+    # all blocks of a clock fire at its step 0
+    drawn = zip(cell.states, tensors(random_state(cell)), strict=True)
+    state = in_form(cell, tuple(torch.zeros_like(s) if key == "t" else s for key, s in drawn))
+
+    result = cell(torch.full((BATCH, INPUT), float(name in GATED_BY_THE_INPUT), dtype=D), state)
+    found = (result[0], *tensors(result[1])) if cell.returns_output else tensors(result)
+    sum(tensor.sin().sum() for tensor in found).backward()
+
+    acting = {key for key, p in cell.named_parameters() if p.dim() == 2 and p.grad is not None and p.grad.any()}
+    if name in GATED_BY_THE_INPUT:
+        acting.remove("weight_ih")
+    assert acting - OUTSIDE_OF_THE_LOOP.get(name, set()) == set(cell.recurrent_weights)
+
+
+@every_cell
+@pytest.mark.parametrize("init", ["published", "torch", "orthogonal"])
+def test_a_gate_bias_that_is_asked_for_is_what_its_biases_add_up_to(name, init):
+    for gate in total_biases(fresh(name)):
+        total = total_biases(fresh(name, init=init, gate_biases={gate: 2.5}))
+
+        assert torch.equal(total[gate], torch.full_like(total[gate], 2.5)), gate
 
 
 @every_cell
@@ -147,11 +210,7 @@ def test_orthogonal_initialisation_keeps_every_input_block_within_xavier_bounds(
 def test_gate_biases_are_added_once(name):
     cell = fresh(name, init="orthogonal")
 
-    total: dict[str, torch.Tensor] = {}
-    for key, _ in cell.named_parameters():
-        if key.startswith("bias") and key not in own_starts(cell):
-            for gate, block in blocks_of(cell, key).items():
-                total[gate] = total.get(gate, torch.zeros_like(block)) + block
+    total = total_biases(cell)
 
     assert set(cell.gate_biases) <= set(total)
     for gate, bias in total.items():

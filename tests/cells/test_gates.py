@@ -10,6 +10,7 @@ from recurra.errors import ArgumentError, ChoiceError, RecurraError
 
 GATES = ("i", "f", "g")
 HIDDEN = 16
+RECURRENT = ("weight_hh",)
 
 
 def stacked(input_size=8, hidden_size=HIDDEN):
@@ -29,7 +30,7 @@ def blocks(hidden_size=HIDDEN):
 def fill(init, **options):
     torch.manual_seed(0)
     tensors = stacked()
-    initialize(tensors, blocks(), HIDDEN, init=init, **options)
+    initialize(tensors, blocks(), HIDDEN, recurrent=RECURRENT, init=init, **options)
     return tensors
 
 
@@ -54,11 +55,25 @@ def test_the_scale_is_that_of_one_block(init):
     torch.manual_seed(0)
     hidden, inputs = 400, 100
     tensors = stacked(inputs, hidden)
-    initialize(tensors, blocks(hidden), hidden, init=init)
+    initialize(tensors, blocks(hidden), hidden, recurrent=RECURRENT, init=init)
 
     wanted = math.sqrt(2 / (inputs + hidden)) if init == "xavier_normal" else math.sqrt(2 / inputs)
     for block in tensors["weight_ih"].split(hidden):
         assert float(block.std()) == pytest.approx(wanted, rel=0.02)
+
+
+def test_those_named_recurrent_are_orthogonal_and_the_others_are_not():
+    torch.manual_seed(0)
+    tensors = {"weight_hh": torch.zeros(48, 16), "weight_zh": torch.zeros(32, 16)}
+    each = {"weight_hh": [Block(gate, 16) for gate in GATES], "weight_zh": [Block("z", 16), Block("n", 16)]}
+
+    initialize(tensors, each, HIDDEN, recurrent=("weight_zh",), init="published")
+
+    for block in tensors["weight_zh"].split(16):
+        torch.testing.assert_close(block.T @ block, torch.eye(16))
+    bound = math.sqrt(6 / 32)
+    for block in tensors["weight_hh"].split(16):
+        assert 0.9 * bound < block.abs().max() <= bound
 
 
 def test_eye_makes_every_recurrent_block_the_identity():
@@ -82,7 +97,7 @@ def test_torch_initialisation_takes_no_gate_bias():
 def test_absent_biases_are_left_out():
     tensors = stacked() | {"bias_ih": None, "bias_hh": None}
 
-    initialize(tensors, blocks(), HIDDEN, init="orthogonal", gate_biases={"f": 1.0})
+    initialize(tensors, blocks(), HIDDEN, recurrent=RECURRENT, init="orthogonal", gate_biases={"f": 1.0})
 
     assert not tensors["weight_hh"].isnan().any()
 
@@ -91,7 +106,13 @@ def test_a_weight_that_is_not_stacked_is_one_block():
     shapes = []
 
     whole = {"weight_hr": [Block("weight_hr", 48)]}
-    initialize({"weight_hr": torch.zeros(48, 16)}, whole, HIDDEN, init=lambda block: shapes.append(block.shape))
+    initialize(
+        {"weight_hr": torch.zeros(48, 16)},
+        whole,
+        HIDDEN,
+        recurrent=RECURRENT,
+        init=lambda block: shapes.append(block.shape),
+    )
 
     assert shapes == [(48, 16)]
 
@@ -106,7 +127,7 @@ def test_blocks_differ_from_each_other():
 def test_initialisation_leaves_no_trace_in_autograd():
     weight = torch.nn.Parameter(torch.zeros(48, 16))
 
-    initialize({"weight_hh": weight}, blocks(), HIDDEN, init=lambda block: block.add_(1))
+    initialize({"weight_hh": weight}, blocks(), HIDDEN, recurrent=RECURRENT, init=lambda block: block.add_(1))
 
     assert weight.grad_fn is None
     assert weight.is_leaf

@@ -92,3 +92,17 @@ def test_a_parametrised_weight_is_clamped_as_it_is_used():
 def test_a_bound_that_means_nothing_is_an_error(arguments, message):
     with pytest.raises(ArgumentError, match=message):
         IndRNNCell(2, 3).clamp_weights(*arguments)
+
+
+def test_after_an_update_weights_are_brought_within_the_bound_asked_for():
+    bounded, free = IndRNNCell(3, 5, num_steps=10), IndRNNCell(3, 5)
+    with torch.no_grad():
+        bounded.weight_hh.fill_(-3.0)
+        free.weight_hh.fill_(3.0)
+
+    bounded.after_update()
+    free.after_update()
+
+    torch.testing.assert_close(bounded.weight_hh.detach(), torch.full((5,), -(2**0.1)))
+    assert (free.weight_hh == 3).all()
+    assert repr(bounded) == "IndRNNCell(3, 5, num_steps=10)"

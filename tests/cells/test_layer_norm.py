@@ -1,8 +1,10 @@
 """Layer normalisation over parts of a row."""
 
 import numpy as np
+import pytest
 import torch
 
+from recurra.cells import find_cell
 from recurra.cells.layer_norm import layer_norm
 
 
@@ -17,6 +19,21 @@ def test_parts_are_normalised_as_one_row():
     wanted = centred / np.sqrt((centred**2).mean(1, keepdims=True) + 1e-5) * gain.numpy() + shift.numpy()
     np.testing.assert_allclose(first.numpy(), wanted[:, :2], rtol=1e-12)
     np.testing.assert_allclose(second.numpy(), wanted[:, 2:], rtol=1e-12)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+@pytest.mark.parametrize("name", ["layer-norm-rnn", "layer-norm-gru", "layer-norm-lstm"])
+def test_cells_have_finite_gradients_at_zero_in_half_precision(name, dtype):
+    cell = find_cell(name)(3, 4, dtype=dtype)
+    x = torch.zeros(2, 3, dtype=dtype, requires_grad=True)
+
+    result = cell(x)
+    h = result[0] if isinstance(result, tuple) else result
+    h.sum().backward()
+
+    assert h.isfinite().all()
+    assert x.grad.isfinite().all()
+    assert all(p.grad is None or p.grad.isfinite().all() for p in cell.parameters())
 
 
 def test_a_row_of_equal_numbers_gives_the_shift_and_finite_gradients():

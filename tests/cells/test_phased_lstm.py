@@ -1,4 +1,4 @@
-"""Phased LSTMs: the time gate, its parameters, and real times."""
+"""Phased LSTMs: the time gate, its parameters, real times, and phases carried through long streams."""
 
 import math
 
@@ -9,6 +9,7 @@ from torch.nn.utils import parametrize
 from recurra.cells import GatedPhasedLSTMCell, PeepholeLSTMCell, PhasedLSTMCell
 from recurra.errors import ArgumentError, ShapeError
 from recurra.loop import unroll
+from tests.loop.native.comparing import check_against_eager
 
 both = pytest.mark.parametrize("cell_class", [PhasedLSTMCell, GatedPhasedLSTMCell])
 
@@ -23,8 +24,11 @@ def build(cell_class=PhasedLSTMCell, *, period=1.0, shift=0.0, ratio=0.5, **opti
 
 
 def gate(cell, time):
-    """The gate of the first unit at a time."""
-    return cell.time_gate(cell.phase(torch.tensor([[time]], dtype=torch.float64)))[0, 0].item()
+    """The gate of the first unit at a time: the part of what is new that a step from zeros lets into c."""
+    (x,) = random_tensors((1, 3))
+    i, _, g, _ = cell.from_input(x)
+    _, c, _ = cell((x, torch.tensor([[time]], dtype=torch.float64)))
+    return (c / (i.sigmoid() * g.tanh()))[0, 0].item()
 
 
 def random_tensors(*shapes):
@@ -35,7 +39,7 @@ def random_tensors(*shapes):
 @both
 @pytest.mark.parametrize(("time", "wanted"), [(0.0, 0.0), (0.125, 0.5), (0.25, 1.0), (0.375, 0.5), (1.25, 1.0)])
 def test_gate_opens_to_one_at_half_its_ratio_and_closes(cell_class, time, wanted):
-    assert gate(build(cell_class), time) == wanted
+    assert gate(build(cell_class), time) == pytest.approx(wanted, abs=1e-14)
 
 
 @both
@@ -43,17 +47,17 @@ def test_gate_takes_the_shift_off_the_time(cell_class):
     cell = build(cell_class, shift=0.125)
 
     # the sum of time and shift, as in the released code, would give 0.5 and 1
-    assert gate(cell, 0.375) == 1.0
+    assert gate(cell, 0.375) == pytest.approx(1.0)
     assert gate(cell, 0.125) == 0.0
 
 
 @both
-def test_phase_before_the_first_shift_is_not_negative(cell_class):
-    cell = build(cell_class, shift=0.25, period=2.0)
+@pytest.mark.parametrize(("time", "wanted"), [(0.0, 0.25), (-3.0, 0.75)])
+def test_units_have_their_rhythm_before_the_first_shift_too(cell_class, time, wanted):
+    cell = build(cell_class, shift=0.25, period=2.0, ratio=1.0)
 
-    phase = cell.phase(torch.tensor([[0.0], [-3.0]], dtype=torch.float64))
-
-    torch.testing.assert_close(phase[:, 0], torch.tensor([0.875, 0.375], dtype=torch.float64))
+    # 7/8 and 3/8 of the period have passed
+    assert gate(cell, time) == pytest.approx(wanted)
 
 
 @both
@@ -79,7 +83,7 @@ def test_a_ratio_or_period_of_zero_gives_finite_numbers(cell_class):
 def test_closed_gate_leaks_in_training_only():
     cell = build(leak=0.01)
 
-    assert gate(cell.train(), 0.75) == 0.01 * 0.75
+    assert gate(cell.train(), 0.75) == pytest.approx(0.01 * 0.75)
     assert gate(cell.eval(), 0.75) == 0.0
 
 
@@ -94,7 +98,7 @@ def test_a_closed_unit_keeps_its_state(cell_class):
     cell = build(cell_class, shift=0.25).eval()
     x, h, c = random_tensors((2, 3), (2, 4), (2, 4))
 
-    new_h, new_c, _ = cell(x, (h, c, torch.zeros(2, 1, dtype=torch.float64)))
+    new_h, new_c, _ = cell(x, (h, c, torch.zeros(2, 4, dtype=torch.float64)))
 
     assert torch.equal(new_h, h)
     assert torch.equal(new_c, c)
@@ -110,7 +114,7 @@ def test_gate_held_at_one_gives_the_peephole_lstm():
             parameter.copy_(getattr(cell, name))
     x, h, c = random_tensors((6, 2, 3), (2, 4), (2, 4))
 
-    output, last = unroll(cell, x, (h, c, torch.zeros(2, 1, dtype=torch.float64)), engine="eager")
+    output, last = unroll(cell, x, (h, c, torch.zeros(2, 4, dtype=torch.float64)), engine="eager")
 
     wanted, wanted_last = unroll(plain, x, (h, c), engine="eager")
     torch.testing.assert_close(output, wanted)
@@ -120,11 +124,11 @@ def test_gate_held_at_one_gives_the_peephole_lstm():
 def half_open_step(cell_class):
     """One step with all gates half open, and what the same step gives with open gates."""
     x, h, c = random_tensors((2, 3), (2, 4), (2, 4))
-    times = [torch.full((2, 1), time, dtype=torch.float64) for time in (0.125, 0.25)]
+    phases = [torch.full((2, 4), psi, dtype=torch.float64) for psi in (0.125, 0.25)]
     cell = build(cell_class)
     if cell_class is PhasedLSTMCell:
         torch.nn.init.normal_(cell.weight_ch)
-    half, full = (cell(x, (h, c, time)) for time in times)
+    half, full = (cell(x, (h, c, psi)) for psi in phases)
     return h, c, half, full
 
 
@@ -143,48 +147,189 @@ def test_output_of_the_gated_form_comes_from_the_gated_cell():
     torch.testing.assert_close(half[0], (h + o * half[1].tanh()) / 2)
 
 
+def circular(difference):
+    """The way from one phase to another, in [-0.5, 0.5)."""
+    return (difference + 0.5) % 1 - 0.5
+
+
+def regular_times(count, start=0.0):
+    return (start + torch.arange(count, dtype=torch.float64)).view(count, 1, 1).expand(count, 2, 1)
+
+
+def random_rhythms(cell_class, **options):
+    """A cell whose units are open for most of periods of their own."""
+    cell = build(cell_class, ratio=0.9, **options)
+    with torch.no_grad():
+        cell.period.copy_(torch.tensor([1.3, 2.7, 3.3, 11.9]))
+        cell.shift.copy_(torch.tensor([0.2, 1.9, -0.7, 5.0]))
+    return cell
+
+
 @both
-@pytest.mark.parametrize("engine", ["eager", "native"])
-def test_regular_times_equal_no_times(cell_class, engine):
-    cell = build(cell_class, period=3.3, ratio=0.9)
-    (x,) = random_tensors((5, 2, 3))
-    times = torch.arange(5.0, dtype=torch.float64).view(5, 1, 1).expand(5, 2, 1)
+def test_regular_times_equal_no_times(cell_class):
+    cell = random_rhythms(cell_class)
+    (x,) = random_tensors((40, 2, 3))
 
-    output, last = unroll(cell, (x, times), engine=engine)
+    output, last = unroll(cell, (x, regular_times(40)), engine="eager")
 
-    wanted, wanted_last = unroll(cell, x, engine=engine)
-    torch.testing.assert_close(output, wanted)
+    wanted, wanted_last = unroll(cell, x, engine="eager")
+    close = {"rtol": 1e-11, "atol": 1e-12}
+    torch.testing.assert_close(output, wanted, **close)
+    torch.testing.assert_close(last, wanted_last, **close)
+    torch.testing.assert_close(last[2], (40 / cell.period % 1).expand(2, 4), **close)
+
+
+@both
+def test_steps_without_times_go_on_from_the_last_time(cell_class):
+    cell = random_rhythms(cell_class)
+    (x,) = random_tensors((9, 2, 3))
+
+    _, middle = unroll(cell, (x[:4], regular_times(4)), engine="eager")
+    output, last = unroll(cell, x[4:], middle, engine="eager")
+
+    wanted, wanted_last = unroll(cell, x, engine="eager")
+    torch.testing.assert_close(output, wanted[4:])
     torch.testing.assert_close(last, wanted_last)
-    assert last[2].tolist() == [[5.0], [5.0]]
+
+
+@both
+def test_reset_returns_to_time_zero(cell_class):
+    cell = random_rhythms(cell_class)
+    (x,) = random_tensors((9, 2, 3))
+    reset = torch.zeros(9, 2, dtype=torch.bool)
+    reset[5, 1] = True
+
+    output, last = unroll(cell, x, reset=reset, engine="eager")
+
+    wanted, wanted_last = unroll(cell, x[5:], engine="eager")
+    torch.testing.assert_close(output[5:, 1], wanted[:, 1])
+    torch.testing.assert_close(last[2][1], wanted_last[2][1])
+    torch.testing.assert_close(last[2][0], 9 / cell.period % 1)
 
 
 @both
 def test_real_times_replace_the_counted_one(cell_class):
-    cell = build(cell_class, period=3.3, ratio=0.9)
+    cell = random_rhythms(cell_class)
     x, h, c, time = random_tensors((2, 3), (2, 4), (2, 4), (2, 1))
 
-    new = cell((x, time), (h, c, torch.full_like(time, 99.0)))
+    new = cell((x, time), (h, c, torch.full_like(h, 0.99)))
 
-    torch.testing.assert_close(new, cell(x, (h, c, time)))
-    torch.testing.assert_close(new[2], time + 1)
+    torch.testing.assert_close(new, cell(x, (h, c, time / cell.period % 1)))
+    torch.testing.assert_close(new[2], (time + 1) / cell.period % 1)
 
 
 @both
-@pytest.mark.parametrize("engine", ["eager", "native"])
-def test_gradient_by_a_real_time_is_the_slope_of_the_gate(cell_class, engine):
+def test_phase_at_a_late_time_loses_no_digits(cell_class):
+    cell = random_rhythms(cell_class).float()
+    time = torch.tensor([[1e6], [12_345_678.0]])
+
+    psi = cell((torch.zeros(2, 3), time))[2]
+
+    wanted = (time.double() + 1) / cell.period.detach().double() % 1
+    assert circular(psi - wanted).abs().max() < 3e-7
+
+
+@both
+def test_native_equals_eager_at_irregular_times(cell_class):
+    cell = random_rhythms(cell_class)
+    x, gaps = random_tensors((7, 2, 3), (7, 2, 1))
+    times = gaps.abs().cumsum(0)
+
+    check_against_eager(cell, (x.requires_grad_(), times.requires_grad_()))
+
+
+@both
+def test_gradient_by_a_real_time_is_the_slope_of_the_gate(cell_class):
     cell = build(cell_class)
     (x,) = random_tensors((1, 2, 3))
     time = torch.full((1, 2, 1), 0.125, dtype=torch.float64, requires_grad=True)
 
     # the candidate alone is not 0 in the first step, so c is k times what an open gate lets in
-    _, (_, c, _) = unroll(cell, (x, time), engine=engine)
+    _, (_, c, _) = unroll(cell, (x, time), engine="eager")
     c.sum().backward()
 
     torch.testing.assert_close(time.grad[0], (8 * c).sum(1, keepdim=True).detach())
 
 
+@both
+def test_gradient_by_the_period_at_a_real_time_is_the_true_one(cell_class):
+    cell = build(cell_class, period=2.0, shift=0.75)
+    (x,) = random_tensors((1, 2, 3))
+    time = torch.full((1, 2, 1), 7.0, dtype=torch.float64)
+
+    # (7 - 0.75) / 2 is 3 periods and an eighth, where the gate is half open and rises by 4 a period
+    _, (_, c, _) = unroll(cell, (x, time), engine="eager")
+    c.sum().backward()
+
+    slope = (8 * c).sum(0).detach()
+    torch.testing.assert_close(cell.period.grad, -slope * (7 - 0.75) / 4)
+    torch.testing.assert_close(cell.shift.grad, -slope / 2)
+
+
+@both
+def test_period_and_shift_get_gradients_in_a_later_window(cell_class):
+    cell = build(cell_class, period=2.0, shift=0.75)
+    (x,) = random_tensors((1, 2, 3))
+    zeros = torch.zeros(2, 4, dtype=torch.float64)
+
+    # the phase after a window that is cut off; less the shift it is an eighth, as at time 1
+    _, (_, c, _) = unroll(cell, x, (zeros, zeros, zeros + 0.5), engine="eager")
+    c.sum().backward()
+
+    slope = (8 * c).sum(0).detach()
+    torch.testing.assert_close(cell.period.grad, slope * 0.75 / 4)
+    torch.testing.assert_close(cell.shift.grad, -slope / 2)
+
+
+@both
+def test_gradient_of_the_carried_phase_counts_the_steps_of_its_window(cell_class):
+    cell = build(cell_class, period=2.3)
+    (x,) = random_tensors((3, 2, 3))
+    zeros = torch.zeros(2, 4, dtype=torch.float64)
+
+    _, (_, _, psi) = unroll(cell, x, (zeros, zeros, zeros + 0.4), engine="eager")
+    psi.sum().backward()
+
+    torch.testing.assert_close(cell.period.grad, torch.full_like(cell.period, -2 * 3 / 2.3**2))
+
+
+def carry_phases(cell, num_steps, num_windows, engine):
+    """Run a stream in windows, each from the state of the one before; return the last two phases."""
+    x = cell.weight_ih.new_zeros(num_steps // num_windows, 1, cell.input_size)
+    _, state = unroll(cell, x[:-1], engine=engine)
+    for _ in range(num_windows - 1):
+        _, state = unroll(cell, x, state, engine=engine)
+    return state[2], cell(x[0], state)[2]
+
+
+@both
+def test_a_stream_of_a_million_steps_keeps_its_phase_in_single_precision(cell_class):
+    torch.manual_seed(2)
+    cell, num_steps = cell_class(1, 8), 1_000_000
+    with torch.no_grad():
+        before, last = carry_phases(cell, num_steps, 10, "native")
+
+    rate = 1 / cell.period.detach().double()
+    # a step rounds a number below 2 and adds a rounded rate
+    drift = circular(last - num_steps * rate).abs()
+    assert (drift <= num_steps * 2**-24 * (1 + rate)).all()
+    torch.testing.assert_close(circular(last - before - rate), torch.zeros(1, 8).double(), rtol=0, atol=2e-7)
+
+
+@both
+def test_phases_do_not_stop_in_bfloat16(cell_class):
+    torch.manual_seed(2)
+    cell = cell_class(1, 8, period_range=(2.0, 20.0), dtype=torch.bfloat16)
+    with torch.no_grad():
+        before, last = carry_phases(cell, 600, 2, "eager")
+
+    moved = circular(last.double() - before.double() - 1 / cell.period.detach().double())
+    # a number below 2 is rounded to 1/128, which is less than a step of 1/20
+    assert (moved.abs() <= 1.5 / 256).all()
+
+
 def test_a_time_of_another_shape_is_an_error():
-    with pytest.raises(ShapeError, match=r"PhasedLSTMCell expected a step of the inputs x \(3\), t \(1\) of equal"):
+    with pytest.raises(ShapeError, match=r"PhasedLSTMCell expected a step of the inputs x \(3\), time \(1\) of equal"):
         build()((torch.zeros(2, 3), torch.zeros(2)))
 
 

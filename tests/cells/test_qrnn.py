@@ -135,3 +135,92 @@ def test_a_tuple_of_another_length_is_an_error():
 
     with pytest.raises(ShapeError, match=r"QRNNCell expected a step of the inputs x \(3\), x1 \(3\), x2 \(3\)"):
         cell((x[0], x[1]))
+
+
+# --- windows that the loop makes once a call
+
+
+def by_hand(cell, x, state, initial, lengths, reset, reverse):
+    """Step through every row by itself, each step with the bare input and the p that is carried."""
+    width = cell.output_size
+    rows, ends = [], []
+    for b, length in enumerate(lengths):
+        outputs = [torch.zeros(width, dtype=D)] * x.shape[0]
+        carried = tuple(s[b : b + 1] for s in state)
+        for t in reversed(range(length)) if reverse else range(length):
+            entering = tuple(s[b : b + 1] for s in initial) if reset[t, b] else carried
+            result = cell(x[t, b : b + 1], entering)
+            output, carried = result if cell.returns_output else (result[0], result)
+            outputs[t] = output[0]
+        rows.append(torch.stack(outputs))
+        ends.append(carried)
+    return torch.stack(rows, 1), tuple(torch.cat(column) for column in zip(*ends, strict=True))
+
+
+def gradients(output, last, wanted):
+    total = (output * torch.arange(output.numel(), dtype=D).view_as(output)).sum()
+    total = total + sum((s.sin() * torch.arange(s.numel(), dtype=D).view_as(s)).sum() for s in last)
+    return torch.autograd.grad(total, wanted, materialize_grads=True)
+
+
+@every_class
+@pytest.mark.parametrize(
+    ("window", "engine", "reverse"),
+    [(w, e, r) for w in (2, 4) for e in ("eager", "native") for r in (False, True) if w == 4 or e == "eager"],
+)
+def test_every_way_of_running_equals_steps_by_hand(cell_class, window, engine, reverse):
+    cell, x = build(cell_class, window)
+    lengths, reset = [6, 0, 3, 5], torch.rand(6, 4) < 0.35
+    assert reset.any()
+    widths = cell.state_size
+    state, initial = (tuple(torch.randn(4, w, dtype=D, requires_grad=True) for w in widths) for _ in range(2))
+    x.requires_grad_()
+    leaves = (x, *state, *initial, *cell.parameters())
+    wanted = by_hand(cell, x, state, initial, lengths, reset, reverse)
+
+    found = unroll(cell, x, state, lengths=lengths, reset=reset, reverse=reverse, initial_state=initial, engine=engine)
+
+    torch.testing.assert_close(found, wanted, rtol=1e-10, atol=1e-12)
+    torch.testing.assert_close(gradients(*found, leaves), gradients(*wanted, leaves), rtol=1e-9, atol=1e-11)
+
+
+@every_class
+def test_windows_are_made_once_a_call_and_a_given_tuple_stays_as_it_is(cell_class):
+    cell, x = build(cell_class, 3)
+    seen = []
+    cell.register_forward_pre_hook(lambda module, args: seen.append(args[0]))
+
+    unroll(cell, x, reverse=True, engine="eager")
+    given = causal_window(x, 3)
+    unroll(cell, given, reverse=True, engine="eager")
+
+    assert all(isinstance(step, tuple) and len(step) == 3 for step in seen)
+    assert torch.equal(seen[1][1], x[5])
+    assert torch.equal(seen[7][1], given[1][4])
+
+
+def test_what_stands_behind_a_length_reaches_nothing():
+    cell, x = build(QRNNCell, 3)
+    lengths = [6, 0, 3, 5]
+    dirty = x.clone()
+    for b, length in enumerate(lengths):
+        dirty[length:, b] = torch.nan
+    dirty.requires_grad_()
+
+    for reverse in (False, True):
+        found = unroll(cell, dirty, lengths=lengths, reverse=reverse, engine="eager")
+
+        assert_equal_runs(found, unroll(cell, x, lengths=lengths, reverse=reverse, engine="eager"))
+        (gradient,) = torch.autograd.grad(found[0].sum() + found[1][1].sum(), dirty)
+        assert gradient.isfinite().all()
+
+
+def test_a_sequence_without_steps_leaves_the_state():
+    cell, x = build(QRNNCell, 3)
+    state = torch.ones(4, 5, dtype=D), torch.ones(4, 6, dtype=D)
+
+    for reverse in (False, True):
+        output, last = unroll(cell, x[:0], state, reverse=reverse)
+
+        assert output.shape == (0, 4, 5)
+        assert_equal_runs(last, state)

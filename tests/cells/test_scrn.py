@@ -49,6 +49,16 @@ def test_the_output_is_both_states_side_by_side(hidden_size, context_size, wante
     assert cell.context_size == wanted
     assert cell.state_size == (hidden_size, wanted)
     assert cell.output_size == output.shape[-1] == hidden_size + wanted
+    # what is newly written is as wide as the slow units
+    assert cell.gate_size("n") == wanted
+
+
+def test_the_output_is_made_of_the_states_alone():
+    cell = SCRNCell(3, 4)
+
+    output, state = cell(torch.randn(2, 3))
+
+    assert torch.equal(cell.output_from(*state), output)
 
 
 @pytest.mark.parametrize(

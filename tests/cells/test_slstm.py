@@ -104,8 +104,9 @@ def test_heads_do_not_see_each_other(num_heads):
 
 
 @pytest.mark.parametrize("gates", [("i",), ("o",), ("f", "z"), ("f", "z", "o")])
-def test_some_gates_are_part_of_all(gates):
-    cell = build(2)
+@pytest.mark.parametrize("num_heads", [1, 2])
+def test_some_gates_are_part_of_all(gates, num_heads):
+    cell = build(num_heads)
     h = torch.randn(3, 6, dtype=torch.float64)
     wanted = dict(zip(cell.gates, cell.from_state(h), strict=True))
 

@@ -66,6 +66,19 @@ def test_rescaling_multiplies_the_highway_by_alpha(input_size, highway_bias):
     assert torch.equal(c, plain_c)
 
 
+@pytest.mark.parametrize(("options", "start"), [({"highway_bias": -3.0}, -1.5), ({}, -1.5), ({}, 0.0)])
+def test_alpha_follows_a_bias_of_r_that_is_asked_for(options, start):
+    cell = SRUCell(5, 5, gate_biases={"r": start, "f": 4.0}, dtype=D, **options)
+    plain = SRUCell(5, 5, rescale=False, dtype=D)
+    plain.load_state_dict(cell.state_dict())
+    x = sequence(5)[0]
+
+    h, plain_h = cell(x)[0], plain(x)[0]
+
+    r = torch.sigmoid(cell.from_input(x)[2])
+    torch.testing.assert_close(h - plain_h, (1 - r) * (math.sqrt(1 + 2 * math.exp(start)) - 1) * x)
+
+
 def test_the_projection_is_there_only_where_the_widths_differ():
     assert "weight_xh" in dict(SRUCell(3, 5).named_parameters())
     assert "weight_xh" not in dict(SRUCell(5, 5).named_parameters())

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from recurra.cells import UnitaryCell
+from recurra.cells.unitary import length
 from recurra.errors import ArgumentError
 from recurra.loop import unroll
 
@@ -77,6 +78,48 @@ def test_a_state_of_zero_has_finite_gradients(engine):
 
     assert not output.any()
     assert all(parameter.grad is None or parameter.grad.isfinite().all() for parameter in cell.parameters())
+
+
+def test_a_state_of_zero_has_finite_gradients_in_half_precision():
+    cell = build().half()
+    x = torch.zeros(2, 3, dtype=torch.float16)
+    state = tuple(torch.zeros(2, 5, dtype=torch.float16, requires_grad=True) for _ in range(2))
+
+    output, _ = cell(x, state)
+    output.sum().backward()
+
+    assert not output.any()
+    assert all(parameter.grad is None or parameter.grad.isfinite().all() for parameter in cell.parameters())
+    assert all(s.grad.isfinite().all() for s in state)
+
+
+def test_a_state_of_zero_has_finite_second_derivatives():
+    zero = torch.zeros(4, dtype=torch.float64, requires_grad=True)
+
+    (first,) = torch.autograd.grad(1000 * length(zero, 2 * zero).sum(), zero, create_graph=True)
+    (second,) = torch.autograd.grad(first.sum(), zero)
+
+    assert first.isfinite().all()
+    assert second.isfinite().all()
+
+
+def test_inputs_add_up_like_a_random_walk():
+    cell = build(50, bias=False)
+    x = torch.randn(400, 20, 3, dtype=torch.float64)
+
+    output, _ = unroll(cell, x, engine="native")
+
+    length_of = output.detach().norm(dim=2).mean(1)
+    assert length_of[399] / length_of[99] == pytest.approx(2.0, rel=0.15)
+
+
+def test_the_output_is_made_of_the_states_alone():
+    cell = build()
+
+    output, state = cell(torch.randn(2, 3, dtype=torch.float64))
+
+    assert torch.equal(cell.output_from(*state), output)
+    assert cell.recurrent_size == output.shape[1] == 10
 
 
 def test_parameters_start_as_published():

@@ -5,9 +5,9 @@ import copy
 import pytest
 import torch
 
-from recurra.cells import Cell, ElmanCell, GRUCell, LSTMCell
+from recurra.cells import Cell, ElmanCell, GRUCell, LSTMCell, MultiplicativeLSTMCell, UnitaryCell
 from recurra.errors import ArgumentError, ChoiceError, ShapeError
-from recurra.layers import RecurrentDropout, VariationalDropout, Zoneout
+from recurra.layers import RecurrentDropout, VariationalDropout, Zoneout, weight_dropout
 from recurra.layers.dropout import draw_mask
 from recurra.loop import unroll
 from tests.layers.test_zoneout import D, X, gradients, lstm
@@ -69,6 +69,72 @@ def test_a_mask_a_sequence_equals_a_plain_loop_with_the_same_mask_in_every_engin
     torch.testing.assert_close(eager, wanted, rtol=1e-12, atol=1e-14)
     torch.testing.assert_close(native, wanted, rtol=1e-10, atol=1e-12)
     torch.testing.assert_close(gradients(cell, *native), gradients(cell, *wanted), rtol=1e-9, atol=1e-11)
+
+
+def test_of_a_multiplicative_lstm_the_mask_is_on_the_output_and_not_on_the_factor():
+    torch.manual_seed(0)
+    inner = MultiplicativeLSTMCell(3, 5, dtype=D)
+    cell = VariationalDropout(inner, 0.4)
+    mask = torch.rand(4, 5, dtype=D)
+    h, c = torch.randn(4, 5, dtype=D), torch.randn(4, 5, dtype=D)
+
+    found, _ = cell((X[0], mask), (h, c))
+
+    wanted, _ = inner(X[0], (h * mask, c))
+    torch.testing.assert_close(found, wanted, rtol=1e-12, atol=0)
+
+
+def test_the_mask_is_as_wide_as_what_the_product_is_given():
+    torch.manual_seed(0)
+    inner = UnitaryCell(3, 5, dtype=D)
+    cell = VariationalDropout(inner, 0.4)
+    (mask,) = mask_of(cell)
+    state = tuple(torch.randn(4, 5, dtype=D) for _ in range(2))
+
+    output, _ = cell((X[0], mask[0]), state)
+
+    assert mask.shape == (6, 4, 10)
+    masked = tuple(s * m for s, m in zip(state, mask[0].chunk(2, 1), strict=True))
+    torch.testing.assert_close(output, inner(X[0], masked)[0], rtol=1e-12, atol=1e-14)
+
+
+class Joined(Cell):
+    """Its recurrent product reads both states, whose width it does not tell."""
+
+    states = ("h", "c")
+    gates = ("n",)
+
+    def weight_shapes(self):
+        return super().weight_shapes() | {"weight_hh": (self.hidden_size, 2 * self.hidden_size)}
+
+    def forward(self, x, state):
+        h, c = state
+        (xn,), (hn,) = self.from_input(x), self.from_state(torch.cat((h, c), -1))
+        return torch.tanh(xn + hn), h
+
+
+def test_a_mask_of_another_width_fails_when_it_is_built():
+    message = r"from_state in forward of Joined to be given its recurrent_size=5, the width of the mask, got \(1, 10\)"
+    with pytest.raises(ArgumentError, match=message) as caught:
+        VariationalDropout(Joined(3, 5), 0.1)
+
+    assert caught.value.hint == "give the class a property recurrent_size"
+
+
+class Told(Joined):
+    recurrent_size = 10
+
+    forward = Joined.forward
+
+
+def test_a_width_that_is_told_is_taken_and_the_look_at_it_draws_nothing():
+    inner = Told(3, 5, dtype=D)
+    before = torch.get_rng_state()
+
+    cell = VariationalDropout(weight_dropout(inner, 0.5), 0.1)
+
+    assert torch.equal(torch.get_rng_state(), before)
+    assert unroll(cell, X, engine="eager")[0].shape == (6, 4, 5)
 
 
 def test_of_a_gru_the_candidate_is_dropped_and_the_memory_is_not():

@@ -97,3 +97,25 @@ def test_wrong_cells_and_inputs_are_errors():
         build(0)
     with pytest.raises(ArgumentError, match="SkipThroughTime expected Identity to have an input_size, got None"):
         SkipThroughTime(torch.nn.Identity(), 2)
+
+
+class Told(GRUCell):
+    """Keeps how it is told to be run."""
+
+    def sequence_inputs(self, x, call):
+        self.call = call
+        return ()
+
+
+def test_the_inner_cell_is_told_its_own_states_and_that_its_inputs_come_later():
+    cell = build(2, Told)
+    state, initial = ((torch.rand(4, 5, dtype=D), torch.rand(4, 10, dtype=D)) for _ in range(2))
+    reset = torch.rand(6, 4) < 0.3
+
+    unroll(cell, X, state, reset=reset, initial_state=initial, engine="eager")
+
+    call = cell.cell.call
+    assert torch.equal(call.state, state[0])
+    assert torch.equal(call.initial, initial[0])
+    assert torch.equal(call.reset, reset)
+    assert not call.is_plain

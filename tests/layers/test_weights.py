@@ -2,10 +2,23 @@
 
 import copy
 
+import numpy as np
 import pytest
 import torch
 
-from recurra.cells import Cell, ElmanCell, GRUCell, LSTMCell, ProjectedLSTMCell
+from recurra.cells import (
+    Cell,
+    ClockworkCell,
+    CoRNNCell,
+    ElmanCell,
+    FullGateRecurrenceLSTMCell,
+    GRUCell,
+    LEMCell,
+    LSTMCell,
+    MultiplicativeLSTMCell,
+    ProjectedLSTMCell,
+    SLSTMCell,
+)
 from recurra.errors import ArgumentError, ChoiceError
 from recurra.layers import VariationalDropout, Zoneout, orthogonal, weight_dropout, weight_norm
 from recurra.loop import unroll
@@ -114,6 +127,43 @@ def test_each_gates_block_is_orthogonal_and_stays_so():
     assert (blocks(cell) - before).abs().max() > 1e-3
 
 
+def test_an_orthogonal_weight_is_the_drawn_one_turned_by_cayleys_map():
+    cell = orthogonal(lstm())
+    start = blocks(cell).numpy().copy()
+    free = cell.parametrizations.weight_hh.original
+    with torch.no_grad():
+        free.copy_(3 * torch.randn(20, 5, dtype=D, generator=torch.Generator().manual_seed(2)))
+
+    found = blocks(cell)
+
+    for base, block, entries in zip(start, found, free.detach().view(-1, 5, 5).numpy(), strict=True):
+        lower = np.tril(entries, -1)
+        skew = (lower - lower.T) / 2
+        wanted = base @ (np.eye(5) + skew) @ np.linalg.inv(np.eye(5) - skew)
+        np.testing.assert_allclose(block, wanted, rtol=0, atol=1e-12)
+    check_orthogonal(cell)
+
+
+def test_the_gradient_of_an_orthogonal_weight_is_that_of_its_map():
+    (rule,) = orthogonal(GRUCell(2, 3, dtype=D)).parametrizations.weight_hh
+    free = torch.randn(9, 3, dtype=D, generator=torch.Generator().manual_seed(2), requires_grad=True)
+
+    assert torch.autograd.gradcheck(rule, free)
+
+
+@pytest.mark.parametrize(("dtype", "error"), [(torch.float32, 1e-5), (torch.float16, 1e-2), (torch.bfloat16, 5e-2)])
+def test_an_orthogonal_weight_keeps_its_type(dtype, error):
+    cell = orthogonal(LSTMCell(3, 5, dtype=dtype))
+    with torch.no_grad():
+        cell.parametrizations.weight_hh.original.normal_(generator=torch.Generator().manual_seed(2))
+
+    weight = cell.weight_hh
+
+    assert weight.dtype == dtype
+    products = weight.detach().double().view(-1, 5, 5)
+    assert (products @ products.mT - torch.eye(5, dtype=D)).abs().max() < error
+
+
 def test_an_orthogonal_weight_starts_from_the_drawn_one():
     torch.manual_seed(0)
     plain = LSTMCell(3, 5, dtype=D, init="orthogonal")
@@ -153,6 +203,44 @@ def test_weights_of_a_wrapped_cell_are_those_of_the_innermost():
     assert torch.equal(cell.cell.cell.weight_hh, lstm().weight_hh * mask)
 
 
+@pytest.mark.parametrize(
+    ("kind", "names"),
+    [
+        (LSTMCell, ["weight_hh"]),
+        (MultiplicativeLSTMCell, ["weight_hh", "weight_hm"]),
+        (CoRNNCell, ["weight_hh", "weight_zh"]),
+        (LEMCell, ["weight_hh", "weight_zy"]),
+        (ClockworkCell, [f"weight_hh_{block}" for block in (1, 2, 3, 4)]),
+        (torch.nn.GRUCell, ["weight_hh"]),
+    ],
+)
+def test_without_names_they_are_the_cells_recurrent_weights(kind, names):
+    cell = weight_dropout(kind(3, 5), 0.4)
+
+    assert sorted(cell.parametrizations) == names
+
+
+def test_a_cell_that_cannot_be_given_all_is_left_as_it_was():
+    wide, silent = FullGateRecurrenceLSTMCell(3, 4), ElmanCell(3, 4)
+    with torch.no_grad():
+        silent.weight_hh[1] = 0
+
+    with pytest.raises(ArgumentError, match="weight_gh of FullGateRecurrenceLSTMCell to be square"):
+        orthogonal(wide, "weight_hh", "weight_gh")
+    with pytest.raises(ArgumentError, match="no row of weight_hh to be zero"):
+        weight_norm(silent, "weight_ih", "weight_hh")
+
+    assert not hasattr(wide, "parametrizations")
+    assert not hasattr(silent, "parametrizations")
+
+
+def test_the_hint_names_what_there_is():
+    with pytest.raises(ArgumentError) as caught:
+        weight_dropout(Nothing(3, 4), 0.1)
+
+    assert caught.value.hint == "name the parameters that are meant, of weight_ih, bias_ih"
+
+
 def test_building_draws_nothing():
     cell = lstm()
     before = torch.get_rng_state()
@@ -177,8 +265,28 @@ class Nothing(Cell):
         (lambda: weight_dropout(lstm(), 1.0), ArgumentError, "weight_dropout expected p to be a number .* got 1.0"),
         (
             lambda: weight_dropout(Nothing(3, 4), 0.1),
+            ArgumentError,
+            "weight_dropout expected Nothing to have recurrent weights, matrices that a state is multiplied by, got no",
+        ),
+        (
+            lambda: weight_norm(torch.nn.Linear(3, 4)),
+            ArgumentError,
+            "weight_norm expected Linear to have recurrent weights, matrices that a state is multiplied by, got none",
+        ),
+        (
+            lambda: weight_dropout(Nothing(3, 4), 0.1, "weight_hh"),
             ChoiceError,
             "parameter of Nothing for weight_dropout to be one of weight_ih, bias_ih; got 'weight_hh'",
+        ),
+        (
+            lambda: orthogonal(ClockworkCell(3, 4)),
+            ArgumentError,
+            r"each gate's block of weight_hh_1 of ClockworkCell to be square, got one of shape \(1, 4\) in \(1, 4\)",
+        ),
+        (
+            lambda: orthogonal(SLSTMCell(3, 4, num_heads=2)),
+            ArgumentError,
+            r"each gate's block of weight_hh of SLSTMCell to be square, got one of shape \(4, 2\) in \(16, 2\)",
         ),
         (
             lambda: orthogonal(ProjectedLSTMCell(3, 4)),

@@ -6,9 +6,9 @@ import pickle
 import pytest
 import torch
 
-from recurra.cells import GRUCell, LSTMCell
+from recurra.cells import ClockworkCell, GRUCell, LRUCell, LSTMCell, QRNNCell, SCRNCell, UnitaryCell
 from recurra.errors import ArgumentError, ChoiceError
-from recurra.layers import RecurrentDropout, Zoneout
+from recurra.layers import RecurrentDropout, SkipThroughTime, VariationalDropout, Zoneout
 from recurra.loop import unroll
 from tests.support.same_draws import eager_draws, native_draws
 
@@ -143,6 +143,104 @@ def test_torchs_cells_and_foreign_cells_take_one_number():
         torch.testing.assert_close(last, h, rtol=1e-12, atol=0)
         with pytest.raises(ArgumentError, match=f"p to be one number, as {type(inner).__name__} does not name its"):
             Zoneout(inner, {"h": 0.5})
+
+
+# --- what is kept, and what is made of it
+
+
+@pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize("wrap", [lambda cell: cell, lambda cell: VariationalDropout(cell, 0.0)])
+def test_one_number_keeps_memories_and_no_clock(training, wrap):
+    cell = Zoneout(wrap(ClockworkCell(3, 5, dtype=D)), 0.6).train(training)
+
+    _, (h, t) = unroll(cell, X, engine="eager")
+
+    assert torch.equal(t, torch.full((4, 1), 6.0, dtype=D))
+    assert not torch.equal(h, unroll(cell.cell, X, engine="eager")[1][0])
+
+
+def test_names_may_be_those_of_any_state():
+    cell = Zoneout(ClockworkCell(3, 5, dtype=D), {"t": 1.0})
+
+    _, (_, t) = unroll(cell, X, engine="eager")
+
+    assert not t.any()
+
+
+def test_skipped_outputs_count_as_memories_where_the_cell_names_some():
+    skipping = SkipThroughTime(ClockworkCell(3 + 5, 5, dtype=D), 2)
+    cell = Zoneout(skipping, 1.0)
+
+    _, (h, t, skip) = unroll(cell, X, engine="eager")
+
+    assert skipping.memories == ("h", "skip")
+    assert SkipThroughTime(GRUCell(3 + 5, 5), 2).memories is None
+    assert not h.any()
+    assert not skip.any()
+    assert (t == 6).all()
+
+
+@pytest.mark.parametrize("kind", [SCRNCell, UnitaryCell])
+def test_an_output_made_of_the_states_is_made_of_the_zoned_ones(kind):
+    cell = Zoneout(kind(3, 5, dtype=D), 0.5).eval()
+    plain = cell.cell
+    old = tuple(torch.randn(4, width, dtype=D) for width in plain.state_size)
+    _, new = plain(X[0], old)
+
+    output, zoned = cell(X[0], old)
+
+    torch.testing.assert_close(zoned, tuple((a + b) / 2 for a, b in zip(old, new, strict=True)), rtol=1e-12, atol=1e-14)
+    torch.testing.assert_close(output, torch.cat(zoned, 1), rtol=0, atol=0)
+
+
+def test_an_output_is_made_anew_through_wrappers():
+    inner = SCRNCell(3 + 7, 5, dtype=D)
+
+    output, (h, s, _) = Zoneout(SkipThroughTime(Zoneout(inner, 0.2), 2), 0.5).eval()(X[0])
+
+    torch.testing.assert_close(output, torch.cat((h, s), 1), rtol=0, atol=0)
+
+
+def test_any_other_output_is_that_before_zoneout():
+    cell = Zoneout(LRUCell(3, 5, dtype=D), 0.5).eval()
+    old = tuple(torch.randn(4, 5, dtype=D) for _ in range(2))
+
+    output, _ = cell(X[0], old)
+
+    assert torch.equal(output, cell.cell(X[0], old)[0])
+
+
+@pytest.mark.parametrize("p", [0.5, {"c": 0.5}, {"c": 0.2, "p": 0.4}])
+@pytest.mark.parametrize("options", [{}, {"lengths": [5, 0, 6, 2], "reverse": True, "reset": torch.rand(6, 4) < 0.3}])
+def test_windows_of_inputs_are_what_the_kept_states_say(p, options):
+    torch.manual_seed(2)
+    cell = Zoneout(QRNNCell(3, 5, dtype=D), p).eval()
+    inner = cell.cell
+    wanted = unroll(Stepwise(cell), X, engine="eager", **options)
+
+    for engine in ("eager", "native"):
+        torch.testing.assert_close(unroll(cell, X, engine=engine, **options), wanted, rtol=1e-10, atol=1e-12)
+    if p == 0.5:
+        assert torch.equal(wanted[1][1], unroll(inner, X, engine="eager", **options)[1][1])
+
+
+@pytest.mark.parametrize(("p", "count"), [(0.5, 1), ({"c": 0.5}, 1), ({"c": 0.5, "p": 0.0}, 1), ({"p": 0.5}, 0)])
+def test_windows_are_made_ahead_where_past_inputs_stay(p, count):
+    assert len(Zoneout(QRNNCell(3, 5, dtype=D), p).sequence_inputs((X,))) == count
+
+
+class Stepwise(torch.nn.Module):
+    """Gives each step the bare input, whatever the cell would be given ahead."""
+
+    returns_output = True
+
+    def __init__(self, cell):
+        super().__init__()
+        self.cell = cell
+        self.initial_state = cell.initial_state
+
+    def forward(self, x, state):
+        return self.cell(x, state)
 
 
 def test_it_nests_copies_and_pickles():

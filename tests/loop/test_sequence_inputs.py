@@ -5,7 +5,7 @@ import torch
 from torch.nn.utils import parametrize
 
 from recurra.cells import GRUCell, LSTMCell
-from recurra.errors import ShapeError
+from recurra.errors import ShapeError, UnsupportedCellError
 from recurra.loop import describe, rows, unroll
 
 D = torch.float64
@@ -36,7 +36,7 @@ class Masked(torch.nn.Module):
     def initial_state(self, batch_size):
         return torch.zeros(batch_size, 4, dtype=D)
 
-    def sequence_inputs(self, x):
+    def sequence_inputs(self, x, call=None):
         num_steps, batch_size = x[0].shape[:2]
         lead = num_steps if self.changes else 1
         return (torch.rand(lead, batch_size, 4, dtype=D).expand(num_steps, batch_size, 4),)
@@ -91,7 +91,7 @@ def test_only_the_steps_that_run_are_given():
     cell = Masked()
     seen = []
     own = cell.sequence_inputs
-    object.__setattr__(cell, "sequence_inputs", lambda x: seen.append(x[0].shape) or own(x))
+    object.__setattr__(cell, "sequence_inputs", lambda x, call: seen.append(x[0].shape) or own(x))
 
     unroll(cell, X, lengths=[3, 1, 0, 2, 3], engine="eager")
 
@@ -109,7 +109,7 @@ def test_only_the_steps_that_run_are_given():
 )
 def test_anything_else_is_an_error(added, message):
     cell = Masked()
-    object.__setattr__(cell, "sequence_inputs", lambda x: added)
+    object.__setattr__(cell, "sequence_inputs", lambda x, call: added)
 
     with pytest.raises(ShapeError, match=message):
         unroll(cell, X)
@@ -117,6 +117,74 @@ def test_anything_else_is_an_error(added, message):
 
 def test_sequences_without_steps_have_a_shape():
     assert unroll(Masked(), X[:0])[0].shape == (0, 5, 4)
+
+
+def told(cell, *args, **options):
+    """How a cell is told to be run by a call of ``unroll``."""
+    calls = []
+    own = cell.sequence_inputs
+    object.__setattr__(cell, "sequence_inputs", lambda x, call: calls.append(call) or own(x))
+    unroll(cell, *args, engine="eager", **options)
+    return calls[0]
+
+
+def test_a_cell_is_told_how_it_is_run():
+    state, initial, reset = torch.rand(5, 4, dtype=D), torch.rand(5, 4, dtype=D), torch.rand(7, 5) < 0.3
+
+    call = told(Masked(), X, state, lengths=[5, 0, 6, 2, 6], reset=reset, reverse=True, initial_state=initial)
+
+    assert torch.equal(call.state, state)
+    assert torch.equal(call.initial, initial)
+    assert call.lengths.tolist() == [5, 0, 6, 2, 6]
+    assert torch.equal(call.reset, reset[:6])
+    assert call.reverse
+    assert call.is_plain
+
+
+def test_a_cell_is_told_its_own_initial_state_and_no_more_than_there_is():
+    call = told(Masked(), X, lengths=[7] * 5)
+    at_resets = told(Masked(), X, torch.ones(5, 4, dtype=D), reset=torch.ones(7, 5, dtype=torch.bool))
+
+    assert torch.equal(call.state, torch.zeros(5, 4, dtype=D))
+    assert (call.initial, call.lengths, call.reset, call.reverse) == (None, None, None, False)
+    assert torch.equal(at_resets.initial, torch.zeros(5, 4, dtype=D))
+
+
+class Unstarted(torch.nn.Module):
+    """Starts from zeros, which nothing tells but a call without a state."""
+
+    state_size = 4
+
+    def __init__(self):
+        super().__init__()
+        self.cell = GRUCell(3, 4, dtype=D)
+
+    def sequence_inputs(self, x, call=None):
+        return (x[0] * 2,)
+
+    def forward(self, x, h=None):
+        return self.cell(x[0] + x[1], h)
+
+
+def test_an_initial_state_that_only_a_call_shows_is_not_told():
+    cell = Unstarted()
+
+    call = told(cell, X)
+
+    assert call.state is None
+    torch.testing.assert_close(unroll(cell, X), unroll(cell.cell, 3 * X), rtol=1e-10, atol=1e-12)
+
+
+def test_a_method_of_another_form_is_an_error_and_its_own_errors_are_left_alone():
+    cell = Masked()
+    object.__setattr__(cell, "sequence_inputs", lambda x: ())
+    with pytest.raises(
+        UnsupportedCellError, match=r"sequence_inputs of Masked to be called with \(x, call\), got: too many"
+    ):
+        unroll(cell, X)
+    object.__setattr__(cell, "sequence_inputs", lambda x, call: len(5))
+    with pytest.raises(TypeError, match=r"object of type 'int' has no len\(\)"):
+        unroll(cell, X)
 
 
 # --- computed weights

@@ -13,7 +13,7 @@ import pytest
 import torch
 from torch import nn
 from torch.nn import functional as F
-from torch.nn.utils import parametrizations, parametrize
+from torch.nn.utils import parametrizations
 
 from recurra.cells import ElmanCell, ElmanReLUCell, GRUCell, LSTMCell, ProjectedLSTMCell
 from recurra.errors import UnsupportedCellError
@@ -312,18 +312,6 @@ def test_a_parametrised_weight_is_traced_with_its_gradient(reparametrize):
     cell.eval()
 
     check_step(cell, *step_of(H))
-
-
-def test_what_torch_has_cached_of_a_parametrisation_is_neither_read_nor_changed():
-    cell = nn.GRUCell(IN, H)
-    parametrizations.weight_norm(cell, "weight_hh")
-
-    with parametrize.cached():
-        cached = cell.weight_hh
-        check_step(cell, *step_of(H))
-
-        assert cell.weight_hh is cached
-        assert list(parametrize._cache.values()) == [cached]
 
 
 def test_a_cell_made_of_plain_tensors_is_traced():

@@ -12,27 +12,38 @@ from tests.oracles.steps import from_both, from_h, from_x, gates, over_time, sig
 # --- Phased LSTM, Neil, Pfeiffer and Liu 2016, equations 6 to 9 ---
 
 
-def _with_time(x, t):
-    """Return x and the time: x may be a tuple of both, and is else at the time t that the state holds."""
-    return x if isinstance(x, tuple) else (x, t)
+def _rhythm(w):
+    """Return period and open ratio, positive as in the authors' program (dannyneil/public_plstm)."""
+    return (np.maximum(np.abs(w[name]), 1e-6) for name in ("period", "open_ratio"))
 
 
-def _time_gate(time, w, leak):
-    """Return how open each unit is: it opens, closes, and leaks for the rest of its period.
+def _phase_of_step(x, psi, w):
+    """Return x and the phase t / tau: x may be a tuple with the time t, and is else at the phase that is carried."""
+    tau, _ = _rhythm(w)
+    return (x[0], x[1] / tau) if isinstance(x, tuple) else (x, psi)
 
-    Period and open ratio are positive by their absolute values, as in the authors' program (dannyneil/public_plstm).
-    """
-    tau, r_on = (np.maximum(np.abs(w[name]), 1e-6) for name in ("period", "open_ratio"))
-    phi = ((time - w["shift"]) % tau) / tau
+
+def _time_gate(psi, w, leak):
+    """Return how open each unit is: it opens, closes, and leaks for the rest of its period."""
+    tau, r_on = _rhythm(w)
+    cycles = psi - w["shift"] / tau
+    phi = cycles - np.floor(cycles)
     opening, closing = 2 * phi / r_on, 2 - 2 * phi / r_on
     return np.where(phi < r_on / 2, opening, np.where(phi < r_on, closing, leak * phi))
 
 
+def _one_later(psi, w):
+    """Return the phase one unit of time later, without its whole cycles."""
+    tau, _ = _rhythm(w)
+    cycles = psi + 1 / tau
+    return cycles - np.floor(cycles)
+
+
 @over_time
-def phased_lstm(x, h, c, t, w, leak=0.001):
+def phased_lstm(x, h, c, psi, w, leak=0.001):
     """What is proposed for h comes from the ungated c; the leak is that of training, and 0 in evaluation."""
-    x, time = _with_time(x, t)
-    k = _time_gate(time, w, leak)
+    x, psi = _phase_of_step(x, psi, w)
+    k = _time_gate(psi, w, leak)
     a_i, a_f, a_g, a_o = from_both(x, h, w, 4)
     p_i, p_f, p_o = gates(w["weight_ch"], 3)
     i, f = sigmoid(a_i + p_i * c), sigmoid(a_f + p_f * c)
@@ -41,19 +52,19 @@ def phased_lstm(x, h, c, t, w, leak=0.001):
     proposed_h = o * np.tanh(proposed_c)
     c = k * proposed_c + (1 - k) * c
     h = k * proposed_h + (1 - k) * h
-    return h, (h, c, time + 1)
+    return h, (h, c, _one_later(psi, w))
 
 
 @over_time
-def gated_phased_lstm(x, h, c, t, w):
+def gated_phased_lstm(x, h, c, psi, w):
     """The assignment's form, equations 12 to 16: what is proposed for h comes from the gated c, and nothing leaks."""
-    x, time = _with_time(x, t)
-    k = _time_gate(time, w, leak=0.0)
+    x, psi = _phase_of_step(x, psi, w)
+    k = _time_gate(psi, w, leak=0.0)
     a_i, a_f, a_g, a_o = from_both(x, h, w, 4)
     proposed_c = sigmoid(a_f) * c + sigmoid(a_i) * np.tanh(a_g)
     c = k * proposed_c + (1 - k) * c
     h = k * (sigmoid(a_o) * np.tanh(c)) + (1 - k) * h
-    return h, (h, c, time + 1)
+    return h, (h, c, _one_later(psi, w))
 
 
 # --- AntisymmetricRNN, Chang et al. 2019, equations 12 and 13: Euler steps of an ODE ---

@@ -35,12 +35,17 @@ def in_form(cell, state):
 
 
 def random_state(cell, batch_size=BATCH):
-    """Draw a state: a step's number t is 3, a normaliser n is positive, all else is about 0.5 wide."""
+    """Draw a state: a step's number t is 3, a normaliser n is positive, a phase psi in [0, 1), all else about 0.5 wide.
+
+    Each unit's phase is another, so that none lies on a kink of its time gate, nor within a finite difference of one.
+    """
     drawn = []
     for name, width in zip(cell.states, cell.state_size, strict=True):
         values = torch.randn(batch_size, width, dtype=D) / 2
         if name == "t":
             values = torch.full_like(values, 3.0)
+        if name == "psi":
+            values = torch.rand_like(values)
         drawn.append(values.abs() + 0.5 if name == "n" else values)
     return in_form(cell, tuple(drawn))
 

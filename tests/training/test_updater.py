@@ -7,6 +7,7 @@ import torch
 
 from recurra.errors import TrainingDivergedError
 from recurra.training import Callback, StepResult, Trainer, TrainingConfig
+from recurra.training.updater import Updater
 from tests.support.tiny_task import TinyBatch, TinyTask
 
 # with plain SGD at rate 1 a step is the gradient itself
@@ -159,3 +160,18 @@ def test_rows_keep_the_learning_rate_that_no_batch_has_scaled():
     Trainer(Varied(), config, callbacks=[rows]).fit()
 
     assert [row["lr"] for row in rows.train] == [0.01, 0.01, 0.005, 0.005]
+
+
+def test_modules_are_told_of_every_update():
+    class Bounded(torch.nn.Linear):
+        def after_update(self):
+            with torch.no_grad():
+                self.weight.clamp_(-0.01, 0.01)
+
+    model = Bounded(3, 3)
+    updater = Updater(model, TrainingConfig(**{**PLAIN, "max_steps": 0}))
+
+    updater.backward(model(torch.ones(2, 3)).sum())
+    updater.update(1.0)
+
+    assert model.weight.abs().max() <= 0.01

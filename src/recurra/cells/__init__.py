@@ -60,6 +60,7 @@ from recurra.cells.references import Reference, find_reference
 from recurra.cells.registry import cell_aliases, cell_names, find_cell, register
 from recurra.cells.rhn import RHNCell
 from recurra.cells.scrn import SCRNCell
+from recurra.cells.sequence_call import SequenceCall
 from recurra.cells.slstm import SLSTMCell
 from recurra.cells.sru import SRUCell, SRUV1Cell
 from recurra.cells.ugrnn import UGRNNCell
@@ -129,6 +130,7 @@ __all__ = [
     "SLSTMCell",
     "SRUCell",
     "SRUV1Cell",
+    "SequenceCall",
     "State",
     "UGRNNCell",
     "UnitaryCell",

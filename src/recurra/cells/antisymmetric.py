@@ -69,6 +69,7 @@ class AntisymmetricCell(Cell):
 
     def from_state(self, h: Tensor, *gates: str) -> tuple[Tensor, ...]:
         """Return (W_h - W_h^T - damping I) h, one (B, H) tensor for all gates."""
+        assert not gates, f"the gates of {type(self).__name__} share one product, got {gates}"
         return (torch.nn.functional.linear(h, self.weight_hh - self.weight_hh.T) - self.damping * h,)
 
     def forward(self, x: Tensor, h: Tensor) -> Tensor:  # x (B, I), h (B, H)

@@ -57,6 +57,15 @@ class Cell(torch.nn.Module):
     """Which of ``bias_ih``, added to the input's product, and ``bias_hh``, added to the state's, the cell has."""
     candidates: ClassVar[tuple[str, ...]] = ()
     """Names in ``forward`` of what is newly written to memory; recurrent dropout acts on them."""
+    memories: ClassVar[tuple[str, ...] | None] = None
+    """States that may be kept by zoneout or learned at the start, where not all may: a clock, inputs that are looked
+    back at and normalisers are none."""
+    recurrent_weights: ClassVar[tuple[str, ...]] = ("weight_hh",)
+    """Weights whose products read a state: those that start orthogonal, and that weight dropout and the like take."""
+    peepholes: ClassVar[tuple[str, ...]] = ()
+    """Row blocks of ``weight_ch``, the weights through which gates see c, where a cell has them."""
+    state_products: ClassVar[tuple[str, ...]] = ("from_state",)
+    """Methods that ``forward`` calls with the output of the step before; variational dropout acts on what they get."""
     inputs: ClassVar[tuple[str, ...]] = ("x",)
     """Names of what a step may be given; all but the first may be left out."""
     source: ClassVar[str] = ""
@@ -119,6 +128,8 @@ class Cell(torch.nn.Module):
             return self.gates if self.input_gates is None else self.input_gates
         if name in ("weight_hh", "bias_hh"):
             return self.gates if self.state_gates is None else self.state_gates
+        if name == "weight_ch" and self.peepholes:
+            return self.peepholes
         return (name.removeprefix("bias_"),)
 
     def gate_size(self, gate: str) -> int:
@@ -146,6 +157,11 @@ class Cell(torch.nn.Module):
         return self.state_size[0]
 
     @property
+    def recurrent_size(self) -> int:
+        """Width of what the methods named in ``state_products`` are given."""
+        return self.state_size[0]
+
+    @property
     def input_sizes(self) -> tuple[int, ...]:
         """Widths of what a step may be given, in the order of ``inputs``."""
         return (self.input_size,)
@@ -170,6 +186,7 @@ class Cell(torch.nn.Module):
             blocks,
             self.hidden_size,
             init=self.init,
+            recurrent=self.recurrent_weights,
             gate_biases=self.gate_biases,
             started_biases=self.started_biases,
             published=self.published(),
@@ -192,6 +209,11 @@ class Cell(torch.nn.Module):
         zeros = tuple(like.new_zeros(batch_size, width) for width in self.state_size)
         return zeros if len(self.states) > 1 else zeros[0]
 
+    def row_blocks(self, name: str) -> tuple[Tensor, ...]:
+        """Return the row blocks of a parameter, one tensor a gate."""
+        parts: tuple[Tensor, ...] = getattr(self, name).split([self.gate_size(gate) for gate in self.row_names(name)])
+        return parts
+
     def from_input(self, x: Tensor) -> tuple[Tensor, ...]:
         """Return W_x x + b_x, one (B, H) tensor a gate of the input."""
         product = torch.nn.functional.linear(x, self.weight_ih, self.bias_ih)
@@ -205,15 +227,21 @@ class Cell(torch.nn.Module):
             h: The state, or what stands for it, (B, width of the output).
             gates: Some gates that follow each other in ``weight_hh``; none stands for all.
         """
-        names = self.row_names("weight_hh")
-        weight, bias = self.weight_hh, self.bias_hh
+        return self._product(h, "weight_hh", gates, self.bias_hh)
+
+    def _product(
+        self, value: Tensor, name: str, gates: tuple[str, ...] = (), bias: Tensor | None = None
+    ) -> tuple[Tensor, ...]:
+        """Return the product with a stacked weight, one tensor a gate: those named, which follow each other, or all."""
+        names = self.row_names(name)
+        weight: Tensor = getattr(self, name)
         if gates:
             first = names.index(gates[0])
             assert names[first : first + len(gates)] == gates, f"{gates} do not follow each other in {names}"
             start = sum(map(self.gate_size, names[:first]))
             rows = slice(start, start + sum(map(self.gate_size, gates)))
             weight, bias = weight[rows], None if bias is None else bias[rows]
-        product = torch.nn.functional.linear(h, weight, bias)
+        product = torch.nn.functional.linear(value, weight, bias)
         parts: tuple[Tensor, ...] = product.split([self.gate_size(gate) for gate in gates or names], -1)
         return parts
 
@@ -229,13 +257,13 @@ class Cell(torch.nn.Module):
             The new state in the same form; cells with ``returns_output`` give (output, state).
 
         Raises:
-            ShapeError: When a shape or the number of states is another.
+            ShapeError: When x is no tensor and no such tuple, or a shape or the number of states is another.
         """
-        first = x[0] if isinstance(x, tuple) else x
+        first = x[0] if isinstance(x, tuple) and x else x
         if isinstance(x, tuple) and len(self.inputs) > 1:
             self._check_inputs(x)
-        elif first.dim() not in (1, 2) or first.shape[-1] != self.input_size:
-            self._fail_on_input(tuple(first.shape))
+        elif not isinstance(first, Tensor) or first.dim() not in (1, 2) or first.shape[-1] != self.input_size:
+            self._fail_on_input(first)
         if first.dim() == 1:
             return _map(self(_map(x, _add_row), _map(state, _add_row)), _drop_row)
         if state is None:
@@ -246,19 +274,22 @@ class Cell(torch.nn.Module):
 
     def _check_inputs(self, x: tuple[Tensor, ...]) -> None:
         sizes = self.input_sizes
-        found = [tuple(tensor.shape) for tensor in x]
-        if len(sizes) != len(x) or found != [(*found[0][:-1], size) for size in sizes] or len(found[0]) not in (1, 2):
+        found = [tuple(tensor.shape) for tensor in x if isinstance(tensor, Tensor)]
+        lead = found[0][:-1] if found else ()
+        if len(sizes) != len(x) or found != [(*lead, size) for size in sizes] or len(lead) > 1:
             wanted = ", ".join(f"{name} ({size})" for name, size in zip(self.inputs, sizes, strict=True))
             raise ShapeError(
-                f"{type(self).__name__} expected a step of the inputs {wanted} of equal batch, got shapes {found}"
+                f"{type(self).__name__} expected a step of the inputs {wanted} of equal batch, got shapes "
+                f"[{', '.join(map(_kind, x))}]"
             )
 
-    def _fail_on_input(self, shape: tuple[int, ...]) -> None:
+    def _fail_on_input(self, x: object) -> None:
         hint = ""
-        if len(shape) in (1, 2):
-            hint = f"build the cell with input_size={shape[-1]}, or project the input first"
+        if isinstance(x, Tensor) and x.dim() in (1, 2):
+            hint = f"build the cell with input_size={x.shape[-1]}, or project the input first"
         raise ShapeError(
-            f"{type(self).__name__} expected x of shape (batch, input_size={self.input_size}), got {shape}", hint=hint
+            f"{type(self).__name__} expected x of shape (batch, input_size={self.input_size}), got {_kind(x)}",
+            hint=hint,
         )
 
     def _check_state(self, state: Any, batch_size: int) -> None:

@@ -8,14 +8,14 @@ from collections.abc import Mapping, Sequence
 from recurra.errors import ArgumentError, ChoiceError
 
 
-def check_size(who: str, name: str, value: object) -> int:
-    """Return ``value`` if it is an integer of at least one.
+def check_size(who: str, name: str, value: object, *, at_least: int = 1) -> int:
+    """Return ``value`` if it is an integer of at least one, or of at least what is given.
 
     Raises:
         ArgumentError: When it is not; a bool is no integer here.
     """
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise ArgumentError(f"{who} expected {name} to be an integer of at least 1, got {value!r}")
+    if isinstance(value, bool) or not isinstance(value, int) or value < at_least:
+        raise ArgumentError(f"{who} expected {name} to be an integer of at least {at_least}, got {value!r}")
     return value
 
 

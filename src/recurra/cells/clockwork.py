@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -20,8 +20,9 @@ from recurra.errors import ArgumentError
 class ClockworkCell(Cell):
     """Clockwork network: blocks of units that are updated at periods of their own, and feed only faster ones.
 
-        fires = t mod period = 0
-        h = where(fires, tanh(W_xh x + b_xh + W_hh h), h)
+        fires = t mod period == 0
+        n = tanh(W_xh x + b_xh + W_hh h)
+        h = where(fires, n, h)
         t = (t + 1) mod cycle
 
     The units are split into one block a period, as evenly as possible with the larger blocks first; t is the number of
@@ -30,8 +31,9 @@ class ClockworkCell(Cell):
     W_hh is block-triangular: a block sees itself and the slower ones. ``weight_hh_1`` to ``weight_hh_g`` hold the rows
     of each block without the zeros, fastest block first: (its units, units of its own and all longer periods).
 
-    Published initialisation: weights N(0, 0.1^2). Half-precision numbers count exactly to 256 (bfloat16) or 2048
-    (float16) only, which bounds ``cycle`` there.
+    Read as: the published start of the weights, N(0, 0.1), names the standard deviation.
+
+    Half-precision numbers count exactly to 256 (bfloat16) or 2048 (float16) only, which bounds ``cycle`` there.
 
     Args:
         input_size: Width of x.
@@ -47,8 +49,11 @@ class ClockworkCell(Cell):
     states = ("h", "t")
     gates = ("h",)
     state_gates = ()
+    candidates = ("n",)
+    memories = ("h",)
+    recurrent_weights: ClassVar[tuple[str, ...]] = ()
     source = "koutnik2014clockwork"
-    state_range = {"h": (-1.0, 1.0)}  # noqa: RUF012 - declared as a ClassVar in Cell
+    state_range = {"h": (-1.0, 1.0), "t": (0.0, math.inf)}  # noqa: RUF012 - declared as a ClassVar in Cell
 
     periods: tuple[int, ...]
     unit_periods: Tensor
@@ -72,6 +77,8 @@ class ClockworkCell(Cell):
         share, rest = divmod(hidden_size, len(self.periods))
         self.block_sizes = tuple(share + (block < rest) for block in range(len(self.periods)))
         self.cycle = math.lcm(*self.periods)
+        names = tuple(f"weight_hh_{block + 1}" for block in range(len(self.periods)))
+        self.recurrent_weights = names  # type: ignore[misc]  # as many as periods
         super().__init__(input_size, hidden_size, bias, **options)
         each = [float(p) for p, size in zip(self.periods, self.block_sizes, strict=True) for _ in range(size)]
         self.register_buffer("unit_periods", self.weight_ih.new_tensor(each), persistent=False)
@@ -84,8 +91,8 @@ class ClockworkCell(Cell):
     def weight_shapes(self) -> dict[str, tuple[int, ...]]:
         """Give the shape of every parameter by name: one recurrent weight a block."""
         shapes = super().weight_shapes()
-        for block, size in enumerate(self.block_sizes):
-            shapes[f"weight_hh_{block + 1}"] = (size, sum(self.block_sizes[block:]))
+        for block, (name, size) in enumerate(zip(self.recurrent_weights, self.block_sizes, strict=True)):
+            shapes[name] = (size, sum(self.block_sizes[block:]))
         return shapes
 
     def published(self) -> Mapping[str, Filler]:
@@ -94,9 +101,10 @@ class ClockworkCell(Cell):
 
     def from_state(self, h: Tensor, *gates: str) -> tuple[Tensor, ...]:
         """Return W_hh h, in a tuple of one (B, H) tensor."""
+        assert not gates, f"the blocks of {type(self).__name__} have no gates, got {gates}"
         rows = []
-        for block in range(len(self.block_sizes)):
-            weight: Tensor = getattr(self, f"weight_hh_{block + 1}")
+        for block, name in enumerate(self.recurrent_weights):
+            weight: Tensor = getattr(self, name)
             rows.append(torch.nn.functional.pad(weight, (sum(self.block_sizes[:block]), 0)))
         return (torch.nn.functional.linear(h, torch.cat(rows)),)
 
@@ -106,7 +114,8 @@ class ClockworkCell(Cell):
         (xh,) = self.from_input(x)
         (hh,) = self.from_state(h)
         fires = torch.remainder(t, self.unit_periods) == 0
-        h = torch.where(fires, torch.tanh(xh + hh), h)
+        n = torch.tanh(xh + hh)
+        h = torch.where(fires, n, h)
         t = torch.remainder(t + 1, self.cycle)
         return h, t
 

@@ -45,6 +45,7 @@ class CoRNNCell(Cell):
     states = ("h", "z")
     gates = ("n",)
     candidates = ("n",)
+    recurrent_weights = ("weight_hh", "weight_zh")
     source = "rusch2021coupled"
 
     time_step: float

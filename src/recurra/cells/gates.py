@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import inspect
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
 import torch
@@ -65,6 +65,7 @@ def initialize(
     blocks: Mapping[str, Sequence[Block]],
     hidden_size: int,
     *,
+    recurrent: Collection[str],
     init: Init = "torch",
     gate_biases: Mapping[str, float] | None = None,
     started_biases: Mapping[str, float] | None = None,
@@ -74,7 +75,7 @@ def initialize(
     """Fill the tensors of one cell in place.
 
     * ``"torch"``: every tensor from U(-1/sqrt(H), 1/sqrt(H)), drawn in the order of ``tensors`` as ``torch.nn`` does.
-    * ``"orthogonal"``: Xavier-uniform input blocks, orthogonal recurrent blocks.
+    * ``"orthogonal"``: orthogonal blocks of the recurrent weights, Xavier-uniform blocks of the others.
     * ``"published"``: what ``published`` says, and "orthogonal" for the rest.
     * another name, or a callable: applied to each block by itself.
 
@@ -86,6 +87,7 @@ def initialize(
             cell has, in order; an absent bias is ``None``. What begins with "bias" is a bias.
         blocks: The row blocks of each tensor, in order.
         hidden_size: Width H.
+        recurrent: Names of the weights whose products read a state.
         init: A name of :func:`init_names`, or a callable that fills a block (H, ·) in place.
         gate_biases: Start of the bias of each gate named, in all but "torch".
         started_biases: The same in every initialisation.
@@ -109,7 +111,7 @@ def initialize(
     if init == "published":
         own = dict(published or {}) | own
     with torch.no_grad():
-        _fill_all(present, blocks, hidden_size, init, own)
+        _fill_all(present, blocks, hidden_size, recurrent, init, own)
         _fill_biases(present, blocks, {} if init == "torch" else gate_biases or {}, own, overwrite=False)
         _fill_biases(present, blocks, started_biases or {}, {}, overwrite=True)
 
@@ -118,6 +120,7 @@ def _fill_all(
     tensors: Mapping[str, Tensor],
     blocks: Mapping[str, Sequence[Block]],
     hidden_size: int,
+    recurrent: Collection[str],
     init: Init,
     own: Mapping[str, Filler],
 ) -> None:
@@ -130,7 +133,7 @@ def _fill_all(
         for gate, part in _parts(tensor, blocks[name]):
             fill = own.get(f"{name}.{gate}") or own.get(name)
             if fill is None and init != "torch" and tensor.dim() >= 2:
-                fill = _block_filler(name, init)
+                fill = _block_filler(init, is_recurrent=name in recurrent)
             if fill is not None:
                 fill(part)
 
@@ -190,11 +193,11 @@ def reinitialize(
         setattr(module, attributes[name], tensors[name])
 
 
-def _block_filler(name: str, init: Init) -> Filler:
+def _block_filler(init: Init, *, is_recurrent: bool) -> Filler:
     if not isinstance(init, str):
         return init
     if init in ("orthogonal", "published"):
-        return fill_orthogonal if name.startswith("weight_hh") else torch.nn.init.xavier_uniform_
+        return fill_orthogonal if is_recurrent else torch.nn.init.xavier_uniform_
     filler: Filler = getattr(torch.nn.init, f"{init}_")
     return filler
 

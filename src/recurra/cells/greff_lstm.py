@@ -18,8 +18,8 @@ _PUBLISHED_STD = 0.1
 class GreffCell(Cell):
     """What the variants with peepholes share: one weight a unit and gate from c to the gate, and the start.
 
-    The published start draws all parameters from N(0, 0.1^2), biases and peepholes too, and has no forget bias; in
-    every other initialisation peepholes start at 0.
+    The published start draws all parameters from N(0, 0.1^2), biases and peepholes too; in every other initialisation
+    peepholes start at 0.
     """
 
     states: ClassVar[tuple[str, ...]] = ("h", "c")
@@ -27,13 +27,8 @@ class GreffCell(Cell):
     source = "greff2017lstm"
     state_range: ClassVar[Mapping[str, tuple[float, float]]] = {"h": (-1.0, 1.0)}
     peepholes: ClassVar[tuple[str, ...]] = ("i", "f", "o")
-    """The gates that peek at c, in the order of their blocks in ``weight_ch``."""
 
     weight_ch: Tensor
-
-    def row_names(self, name: str) -> tuple[str, ...]:
-        """Name the row blocks of a parameter."""
-        return self.peepholes if name == "weight_ch" else super().row_names(name)
 
     def weight_shapes(self) -> dict[str, tuple[int, ...]]:
         """Give the shape of every parameter by name, in the order in which they are registered and drawn."""
@@ -46,11 +41,6 @@ class GreffCell(Cell):
     def starts(self) -> Mapping[str, Filler]:
         """Say how the peepholes start."""
         return {"weight_ch": normal(_PUBLISHED_STD) if self.init == "published" else torch.nn.init.zeros_}
-
-    def peephole_weights(self) -> tuple[Tensor, ...]:
-        """Return ``weight_ch`` as one (H,) tensor for each gate that peeks."""
-        weights: tuple[Tensor, ...] = self.weight_ch.split(self.hidden_size)
-        return weights
 
 
 @register("peephole-lstm", "vanilla-lstm")
@@ -65,7 +55,11 @@ class PeepholeLSTMCell(GreffCell):
         h = o * tanh(c)
 
     i and f peek at the old c, o at the new one. ``weight_ch`` (3H,) holds p_i, p_f and p_o. Peepholes are
-    ``gers2000recurrent``'s, where gradients are truncated; here nothing is.
+    ``gers2000recurrent``'s, where gradients are truncated; here nothing is. The published start draws all parameters
+    from N(0, 0.1^2); in every other initialisation peepholes start at 0.
+
+    Read as: the source's N(0, 0.1) names the standard deviation. That start, and that it has no forget bias, are as
+    recalled from the source.
     """
 
     gates = ("i", "f", "g", "o")
@@ -75,7 +69,7 @@ class PeepholeLSTMCell(GreffCell):
         h, c = state
         xi, xf, xg, xo = self.from_input(x)
         hi, hf, hg, ho = self.from_state(h)
-        pi, pf, po = self.peephole_weights()
+        pi, pf, po = self.row_blocks("weight_ch")
         i = torch.sigmoid(xi + hi + pi * c)
         f = torch.sigmoid(xf + hf + pf * c)
         g = torch.tanh(xg + hg)
@@ -96,7 +90,8 @@ class LinearCandidateLSTMCell(GreffCell):
         o = sigmoid(W_xo x + b_o + W_ho h + p_o * c)
         h = o * tanh(c)
 
-    What is written has no bound, and so the memory may grow by any amount in a step.
+    What is written has no bound, and so the memory may grow by any amount in a step. All starts as in
+    :class:`PeepholeLSTMCell`.
     """
 
     gates = ("i", "f", "g", "o")
@@ -106,7 +101,7 @@ class LinearCandidateLSTMCell(GreffCell):
         h, c = state
         xi, xf, xg, xo = self.from_input(x)
         hi, hf, hg, ho = self.from_state(h)
-        pi, pf, po = self.peephole_weights()
+        pi, pf, po = self.row_blocks("weight_ch")
         i = torch.sigmoid(xi + hi + pi * c)
         f = torch.sigmoid(xf + hf + pf * c)
         g = xg + hg
@@ -127,7 +122,8 @@ class LinearOutputLSTMCell(GreffCell):
         o = sigmoid(W_xo x + b_o + W_ho h + p_o * c)
         h = o * c
 
-    The output has no bound, and diverges easily; of the variants it is one of the two that harm.
+    The output has no bound, and diverges easily; of the variants it is one of the two that harm. All starts as in
+    :class:`PeepholeLSTMCell`.
     """
 
     gates = ("i", "f", "g", "o")
@@ -138,7 +134,7 @@ class LinearOutputLSTMCell(GreffCell):
         h, c = state
         xi, xf, xg, xo = self.from_input(x)
         hi, hf, hg, ho = self.from_state(h)
-        pi, pf, po = self.peephole_weights()
+        pi, pf, po = self.row_blocks("weight_ch")
         i = torch.sigmoid(xi + hi + pi * c)
         f = torch.sigmoid(xf + hf + pf * c)
         g = torch.tanh(xg + hg)
@@ -161,18 +157,20 @@ class FullGateRecurrenceLSTMCell(GreffCell):
         h = o * tanh(c)
 
     q holds the gates of the step before, side by side; before the first step they are 0. ``weight_gh`` (3H, 3H) has
-    one row block and one column block for each of i, f and o.
+    one row block and one column block for each of i, f and o. All starts as in :class:`PeepholeLSTMCell`.
     """
 
     states = ("h", "c", "i", "f", "o")
     gates = ("i", "f", "g", "o")
+    memories = ("h", "c")
+    recurrent_weights = ("weight_hh", "weight_gh")
     state_range = {"h": (-1.0, 1.0), "i": (0.0, 1.0), "f": (0.0, 1.0), "o": (0.0, 1.0)}  # noqa: RUF012 - declared as a ClassVar in Cell
 
     weight_gh: Tensor
 
     def row_names(self, name: str) -> tuple[str, ...]:
         """Name the row blocks of a parameter."""
-        return ("i", "f", "o") if name == "weight_gh" else super().row_names(name)
+        return self.peepholes if name == "weight_gh" else super().row_names(name)
 
     def weight_shapes(self) -> dict[str, tuple[int, ...]]:
         """Give the shape of every parameter by name, in the order in which they are registered and drawn."""
@@ -181,15 +179,14 @@ class FullGateRecurrenceLSTMCell(GreffCell):
 
     def from_gates(self, q: Tensor) -> tuple[Tensor, ...]:
         """Return W_q q, one (B, H) tensor for each of i, f and o, from the gates of the step before (B, 3H)."""
-        products: tuple[Tensor, ...] = torch.nn.functional.linear(q, self.weight_gh).split(self.hidden_size, -1)
-        return products
+        return self._product(q, "weight_gh")
 
     def forward(self, x: Tensor, state: tuple[Tensor, ...]) -> tuple[Tensor, ...]:  # x (B, I), states (B, H)
         """Return the next (h, c, i, f, o), each (B, H)."""
         h, c, i, f, o = state
         xi, xf, xg, xo = self.from_input(x)
         hi, hf, hg, ho = self.from_state(h)
-        pi, pf, po = self.peephole_weights()
+        pi, pf, po = self.row_blocks("weight_ch")
         q = torch.cat((i, f, o), -1)  # (B, 3H)
         qi, qf, qo = self.from_gates(q)
         i = torch.sigmoid(xi + hi + qi + pi * c)
@@ -212,7 +209,10 @@ class NoPeepholeLSTMCell(Cell):
         o = sigmoid(W_xo x + b_o + W_ho h)
         h = o * tanh(c)
 
-    The published start draws all parameters from N(0, 0.1^2), and has no forget bias.
+    The published start draws all parameters from N(0, 0.1^2).
+
+    Read as: the source's N(0, 0.1) names the standard deviation. That start, and that it has no forget bias, are as
+    recalled from the source.
     """
 
     states = ("h", "c")

@@ -19,7 +19,8 @@ class NoInputGateLSTMCell(GreffCell):
         o = sigmoid(W_xo x + b_o + W_ho h + p_o * c)
         h = o * tanh(c)
 
-    Every candidate is written as it is; only the forget gate keeps the memory small.
+    Every candidate is written as it is; only the forget gate keeps the memory small. All starts as in
+    :class:`PeepholeLSTMCell`.
     """
 
     gates = ("f", "g", "o")
@@ -30,7 +31,7 @@ class NoInputGateLSTMCell(GreffCell):
         h, c = state
         xf, xg, xo = self.from_input(x)
         hf, hg, ho = self.from_state(h)
-        pf, po = self.peephole_weights()
+        pf, po = self.row_blocks("weight_ch")
         f = torch.sigmoid(xf + hf + pf * c)
         g = torch.tanh(xg + hg)
         c = f * c + g
@@ -49,7 +50,7 @@ class NoForgetGateLSTMCell(GreffCell):
         o = sigmoid(W_xo x + b_o + W_ho h + p_o * c)
         h = o * tanh(c)
 
-    Of the variants it is one of the two that harm.
+    Of the variants it is one of the two that harm. All starts as in :class:`PeepholeLSTMCell`.
     """
 
     gates = ("i", "g", "o")
@@ -60,7 +61,7 @@ class NoForgetGateLSTMCell(GreffCell):
         h, c = state
         xi, xg, xo = self.from_input(x)
         hi, hg, ho = self.from_state(h)
-        pi, po = self.peephole_weights()
+        pi, po = self.row_blocks("weight_ch")
         i = torch.sigmoid(xi + hi + pi * c)
         g = torch.tanh(xg + hg)
         c = c + i * g
@@ -79,7 +80,7 @@ class NoOutputGateLSTMCell(GreffCell):
         c = f * c + i * g
         h = tanh(c)
 
-    The output always shows the whole memory.
+    The output always shows the whole memory. All starts as in :class:`PeepholeLSTMCell`.
     """
 
     gates = ("i", "f", "g")
@@ -90,7 +91,7 @@ class NoOutputGateLSTMCell(GreffCell):
         h, c = state
         xi, xf, xg = self.from_input(x)
         hi, hf, hg = self.from_state(h)
-        pi, pf = self.peephole_weights()
+        pi, pf = self.row_blocks("weight_ch")
         i = torch.sigmoid(xi + hi + pi * c)
         f = torch.sigmoid(xf + hf + pf * c)
         g = torch.tanh(xg + hg)
@@ -111,7 +112,7 @@ class CoupledGatesLSTMCell(GreffCell):
         h = o * tanh(c)
 
     It shares the coupling with the gated recurrent unit and is none: it keeps c and the output gate, and has no reset
-    gate.
+    gate. All starts as in :class:`PeepholeLSTMCell`.
     """
 
     gates = ("i", "g", "o")
@@ -123,7 +124,7 @@ class CoupledGatesLSTMCell(GreffCell):
         h, c = state
         xi, xg, xo = self.from_input(x)
         hi, hg, ho = self.from_state(h)
-        pi, po = self.peephole_weights()
+        pi, po = self.row_blocks("weight_ch")
         i = torch.sigmoid(xi + hi + pi * c)
         f = 1 - i
         g = torch.tanh(xg + hg)

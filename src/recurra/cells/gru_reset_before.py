@@ -21,13 +21,15 @@ class GRUResetBeforeCell(Cell):
     It equals ``GRUCell`` only where W_hn is diagonal. Others write z for 1 - z, which is the same cell with the sign of
     z's weights and bias turned; here z = 1 keeps h, so ``gate_biases={"z": 1.0}`` starts as one that remembers.
 
-    Differs from the source: there nothing has a bias.
+    Differs from the source: there nothing has a bias. The source's own start is not recorded here, so
+    "published" is "orthogonal".
     """
 
     states = ("h",)
     gates = ("r", "z", "n")
     candidates = ("n",)
     source = "cho2014learning"
+    state_range = {"h": (-1.0, 1.0)}  # noqa: RUF012 - declared as a ClassVar in Cell
 
     def forward(self, x: Tensor, h: Tensor) -> Tensor:  # x (B, I), h (B, H)
         """Return the next h (B, H)."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -22,16 +23,37 @@ class IndRNNCell(Cell):
         h = relu(W_xh x + b_xh + u * h)
 
     ``weight_hh`` is the vector u (H,). It starts from U(0, 1) in every initialisation, and the source keeps it within
-    bounds after every update: see :meth:`clamp_weights`. Units mix only between layers, so the source stacks two or
+    bounds after every update: Recurra's training loop does so where ``num_steps`` is given, a loop of one's own calls
+    :meth:`after_update` or :meth:`clamp_weights`. Units mix only between layers, so the source stacks two or
     more.
 
-    Differs from the source: none; its normalisation between layers is no part of the cell.
+    The source also normalises between layers, which is no part of the cell; how the other weights start there is not
+    recorded here.
+
+    Args:
+        input_size: Width of x.
+        hidden_size: Width of h.
+        bias: Whether there are biases.
+        num_steps: Length of the sequences, for the bound that :meth:`after_update` keeps; ``None`` is no bound.
+        options: As in :class:`recurra.cells.Cell`.
+
+    Raises:
+        ArgumentError: When ``num_steps`` is not an integer of at least one.
     """
 
     states = ("h",)
     gates = ("h",)
+    recurrent_weights = ()
     source = "li2018independently"
     state_range = {"h": (0.0, math.inf)}  # noqa: RUF012 - declared as a ClassVar in Cell
+
+    num_steps: int | None
+
+    def __init__(
+        self, input_size: int, hidden_size: int, bias: bool = True, *, num_steps: int | None = None, **options: Any
+    ) -> None:
+        self.num_steps = None if num_steps is None else check_size(type(self).__name__, "num_steps", num_steps)
+        super().__init__(input_size, hidden_size, bias, **options)
 
     def weight_shapes(self) -> dict[str, tuple[int, ...]]:
         """Give the shape of every parameter by name; ``weight_hh`` is a vector."""
@@ -43,7 +65,13 @@ class IndRNNCell(Cell):
 
     def from_state(self, h: Tensor, *gates: str) -> tuple[Tensor, ...]:
         """Return u * h, in a tuple of one (B, H) tensor."""
+        assert not gates, f"{type(self).__name__} has one product, got {gates}"
         return (self.weight_hh * h,)
+
+    def after_update(self) -> None:
+        """Keep the recurrent weights within 2 ** (1 / num_steps), if that option was given."""
+        if self.num_steps is not None:
+            self.clamp_weights(self.num_steps)
 
     def clamp_weights(self, num_steps: int, magnitude: float = 2.0) -> None:
         """Bring every recurrent weight in place to at most ``magnitude ** (1 / num_steps)`` in absolute value.

@@ -24,14 +24,16 @@ class IntersectionRNNCell(Cell):
     The output is y, the state is h. W_xy x is x itself where ``input_size`` is ``hidden_size``, and there is no
     ``weight_xy``.
 
-    Differs from the source: there 1 is added to both gates' biases in every step, and here it is where they start;
-    and an x of another width is projected first, so that the gates see the projection too.
+    Differs from the source: there 1 is added to both gates' biases in every step, and here it is where they start; and
+    in its code (TensorFlow's) an x of another width is projected once, so that the gates and yn and hn see the
+    projection. Its start is not recorded here otherwise, so "published" is "orthogonal".
     """
 
     states = ("h",)
     gates = ("yn", "hn", "gy", "gh")
     candidates = ("hn",)
     source = "collins2017capacity"
+    state_range = {"h": (-1.0, 1.0)}  # noqa: RUF012 - declared as a ClassVar in Cell
     gate_biases = {"gy": 1.0, "gh": 1.0}  # noqa: RUF012 - declared as a ClassVar in Cell
     returns_output = True
 

@@ -25,7 +25,9 @@ class JordanCell(Cell):
     ``weight_hy`` is (M, H). The output is fed back after its sigmoid, gradients pass through it, and s takes in the
     output of the step before. To put the true output in its place (teacher forcing), write it into the state y.
 
-    Differs from the source: there the hidden units are logistic, and the input is a plan that stays the same.
+    Read as: the context decays as recalled from the source; no other implementation was found to compare with.
+    Differs from the source: there the hidden units are logistic, and the input is a plan that stays the same. How its
+    weights start is not recorded here, so "published" is "orthogonal".
 
     Args:
         input_size: Width of x.

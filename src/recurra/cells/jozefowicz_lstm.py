@@ -2,37 +2,29 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from recurra.cells.cell import Cell
-from recurra.cells.checks import check_number
-from recurra.cells.gates import Filler, constant, uniform
+from recurra.cells.gates import Filler, constant
+from recurra.cells.jozefowicz_cell import JozefowiczCell
 from recurra.cells.registry import register
 from recurra.errors import ChoiceError
 
 _OUTPUT_GATES: Mapping[str, Callable[[Tensor], Tensor]] = {"sigmoid": torch.sigmoid, "tanh": torch.tanh}
 
 
-def _uniform_start(scale: float, hidden_size: int) -> dict[str, Filler]:
-    bound = scale / math.sqrt(hidden_size)
-    return dict.fromkeys(("weight_ih", "weight_hh", "bias_ih"), uniform(-bound, bound))
-
-
-class OutputGatedLSTMCell(Cell):
-    """What those of the cells share that have an output gate: its squashing function, and the start of the weights.
+class OutputGatedLSTMCell(JozefowiczCell):
+    """What those of the cells share that have an output gate: its squashing function.
 
     Args:
         input_size: Width of x.
         hidden_size: Width H of h and c.
         bias: Whether there is a bias.
         output_gate: "sigmoid", or "tanh" as the source prints it.
-        scale: The published start is U(-a, a) with a = scale / sqrt(H) for all parameters; above 0. The source draws
-            it from 0.3, 0.7, 1, 1.4, 2 and 2.8.
+        scale: As in :class:`recurra.cells.jozefowicz_cell.JozefowiczCell`.
         **options: As in :class:`recurra.cells.Cell`.
 
     Raises:
@@ -42,7 +34,6 @@ class OutputGatedLSTMCell(Cell):
 
     states = ("h", "c")
     candidates = ("g",)
-    source = "jozefowicz2015empirical"
     state_range = {"h": (-1.0, 1.0)}  # noqa: RUF012 - declared as a ClassVar in Cell
 
     def __init__(
@@ -60,12 +51,7 @@ class OutputGatedLSTMCell(Cell):
             raise ChoiceError(f"output_gate of {who}", output_gate, _OUTPUT_GATES)
         self.output_gate = output_gate
         self.squash_output_gate = _OUTPUT_GATES[output_gate]
-        self.scale = check_number(who, "scale", scale, above=0)
-        super().__init__(input_size, hidden_size, bias, **options)
-
-    def published(self) -> Mapping[str, Filler]:
-        """Say how the source starts the parameters."""
-        return _uniform_start(self.scale, self.hidden_size)
+        super().__init__(input_size, hidden_size, bias, scale=scale, **options)
 
 
 @register("lstm-f")
@@ -86,7 +72,8 @@ class LSTMWithoutForgetGateCell(OutputGatedLSTMCell):
         hidden_size: Width H of h and c.
         bias: Whether there is a bias.
         output_gate: "sigmoid", or "tanh" as the source prints it.
-        scale: Multiple of 1 / sqrt(H) that bounds the uniform start, above 0.
+        scale: Multiple of 1 / sqrt(H) that bounds the published start, uniform, of all parameters; above 0. The source
+            draws it from 0.3, 0.7, 1, 1.4, 2 and 2.8.
         **options: As in :class:`recurra.cells.Cell`.
 
     Raises:
@@ -128,7 +115,8 @@ class LSTMWithoutInputGateCell(OutputGatedLSTMCell):
         hidden_size: Width H of h and c.
         bias: Whether there is a bias.
         output_gate: "sigmoid", or "tanh" as the source prints it.
-        scale: Multiple of 1 / sqrt(H) that bounds the uniform start, above 0.
+        scale: Multiple of 1 / sqrt(H) that bounds the published start, uniform, of all parameters; above 0. The source
+            draws it from 0.3, 0.7, 1, 1.4, 2 and 2.8.
         **options: As in :class:`recurra.cells.Cell`.
 
     Raises:
@@ -172,7 +160,8 @@ class ForgetBiasLSTMCell(OutputGatedLSTMCell):
         hidden_size: Width H of h and c.
         bias: Whether there is a bias.
         output_gate: "sigmoid", or "tanh" as the source prints it.
-        scale: Multiple of 1 / sqrt(H) that bounds the uniform start, above 0.
+        scale: Multiple of 1 / sqrt(H) that bounds the published start, uniform, of all parameters; above 0. The source
+            draws it from 0.3, 0.7, 1, 1.4, 2 and 2.8.
         **options: As in :class:`recurra.cells.Cell`.
 
     Raises:
@@ -202,7 +191,7 @@ class ForgetBiasLSTMCell(OutputGatedLSTMCell):
 
 
 @register("lstm-o")
-class LSTMWithoutOutputGateCell(Cell):
+class LSTMWithoutOutputGateCell(JozefowiczCell):
     """Long short-term memory without its output gate, which shows all that it holds.
 
         i = sigmoid(W_xi x + b_i + W_hi h)
@@ -217,7 +206,8 @@ class LSTMWithoutOutputGateCell(Cell):
         input_size: Width of x.
         hidden_size: Width H of h and c.
         bias: Whether there is a bias.
-        scale: Multiple of 1 / sqrt(H) that bounds the uniform start, above 0.
+        scale: Multiple of 1 / sqrt(H) that bounds the published start, uniform, of all parameters; above 0. The source
+            draws it from 0.3, 0.7, 1, 1.4, 2 and 2.8.
         **options: As in :class:`recurra.cells.Cell`.
 
     Raises:
@@ -227,18 +217,7 @@ class LSTMWithoutOutputGateCell(Cell):
     states = ("h", "c")
     gates = ("i", "f", "g")
     candidates = ("g",)
-    source = "jozefowicz2015empirical"
     state_range = {"h": (-1.0, 1.0)}  # noqa: RUF012 - declared as a ClassVar in Cell
-
-    def __init__(
-        self, input_size: int, hidden_size: int, bias: bool = True, *, scale: float = 1.0, **options: Any
-    ) -> None:
-        self.scale = check_number(type(self).__name__, "scale", scale, above=0)
-        super().__init__(input_size, hidden_size, bias, **options)
-
-    def published(self) -> Mapping[str, Filler]:
-        """Say how the source starts the parameters."""
-        return _uniform_start(self.scale, self.hidden_size)
 
     def forward(self, x: Tensor, state: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:  # x (B, I), h and c (B, H)
         """Return the next (h, c), each (B, H)."""

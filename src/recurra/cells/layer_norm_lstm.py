@@ -28,7 +28,8 @@ class LayerNormLSTMCell(Cell):
 
     norm(v) = gain * (v - mean(v)) / sqrt(var(v) + 1e-5) + shift with the biased variance, the first two over all 4H
     rows together. Gains start at 1, shifts at 0. c is carried as it is, not normalised; the bias, ``bias_gates`` (4H,),
-    is added once, after both norms.
+    is added once, after both norms. So a gate has three numbers that are added, two shifts and a bias, of which two are
+    redundant; ``bias=False`` leaves the shifts.
 
     Differs from the source: the rows are in the order i, f, g, o, and the forget gate's bias starts at 1.
     """
@@ -66,7 +67,7 @@ class LayerNormLSTMCell(Cell):
 
     def from_bias(self) -> tuple[Tensor | float, ...]:
         """Return the bias of each gate, (H,), or 0."""
-        return (0.0,) * 4 if self.bias_gates is None else self.bias_gates.chunk(4)
+        return (0.0,) * 4 if self.bias_gates is None else self.row_blocks("bias_gates")
 
     def forward(self, x: Tensor, state: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:  # x (B, I), h and c (B, H)
         """Return the next (h, c), each (B, H)."""

@@ -21,11 +21,13 @@ class LEMCell(Cell):
 
         d1 = time_step * sigmoid(W_x1 x + b_1 + W_y1 y)
         d2 = time_step * sigmoid(W_x2 x + b_2 + W_y2 y)
-        z = (1 - d1) * z + d1 * tanh(W_xz x + b_z + W_yz y)
-        y = (1 - d2) * y + d2 * tanh(W_xy x + b_y + W_zy z)
+        zn = tanh(W_xz x + b_z + W_yz y)
+        z = (1 - d1) * z + d1 * zn
+        yn = tanh(W_xy x + b_y + W_zy z)
+        y = (1 - d2) * y + d2 * yn
 
-    y reads the new z, and moves by d2. Rows of ``weight_ih`` are d1, d2, zn, yn, those of ``weight_hh``, which acts on
-    y, d1, d2, zn; ``weight_zy`` (H, H) acts on the new z. The source tunes the step (sequential MNIST 0.21, permuted
+    yn reads the new z, and y moves by d2. Rows of ``weight_ih`` are d1, d2, zn, yn, those of ``weight_hh``, which acts
+    on y, d1, d2, zn; ``weight_zy`` (H, H) acts on the new z. The source tunes the step (sequential MNIST 0.21, permuted
     MNIST 0.31, adding 0.0242).
 
     Differs from the source: its code has the rows of d1 and d2 the other way round, and two biases for each sum.
@@ -45,6 +47,8 @@ class LEMCell(Cell):
     gates = ("d1", "d2")
     input_gates = ("d1", "d2", "zn", "yn")
     state_gates = ("d1", "d2", "zn")
+    candidates = ("zn", "yn")
+    recurrent_weights = ("weight_hh", "weight_zy")
     source = "rusch2022long"
     state_range = {"y": (-1.0, 1.0), "z": (-1.0, 1.0)}  # noqa: RUF012 - declared as a ClassVar in Cell
 
@@ -73,7 +77,8 @@ class LEMCell(Cell):
         y1, y2, yz = self.from_state(y)
         d1 = self.time_step * torch.sigmoid(x1 + y1)
         d2 = self.time_step * torch.sigmoid(x2 + y2)
-        z = (1 - d1) * z + d1 * torch.tanh(xz + yz)
-        zy = torch.nn.functional.linear(z, self.weight_zy)
-        y = (1 - d2) * y + d2 * torch.tanh(xy + zy)
+        zn = torch.tanh(xz + yz)
+        z = (1 - d1) * z + d1 * zn
+        yn = torch.tanh(xy + torch.nn.functional.linear(z, self.weight_zy))
+        y = (1 - d2) * y + d2 * yn
         return y, z

@@ -34,6 +34,8 @@ class LRUCell(Cell):
     Eigenvalues start evenly over a ring: squared moduli between the squares of two radii, angles up to ``max_phase``.
     ``log_scale`` starts at log sqrt(1 - modulus^2), which gives states the variance of the input's product.
 
+    Read as: the radii named for long memory are as recalled from the source.
+
     Args:
         input_size: Width of x and of the output.
         hidden_size: Number H of complex units.
@@ -50,6 +52,7 @@ class LRUCell(Cell):
     states = ("re", "im")
     gates = ("re", "im")
     state_gates = ()
+    recurrent_weights = ()
     biases = ()
     source = "orvieto2023resurrecting"
     returns_output = True

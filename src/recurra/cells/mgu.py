@@ -19,13 +19,14 @@ class MGUCell(Cell):
         h = (1 - f) * h + f * n
 
     f = 1 forgets h. Since f also stands inside n, a turned sign does not make the other blend of
-    ``MGUResetAfterCell``.
+    ``MGUResetAfterCell``. The source's own start is not recorded here, so "published" is "orthogonal".
     """
 
     states = ("h",)
     gates = ("f", "n")
     candidates = ("n",)
     source = "zhou2016minimal"
+    state_range = {"h": (-1.0, 1.0)}  # noqa: RUF012 - declared as a ClassVar in Cell
 
     def forward(self, x: Tensor, h: Tensor) -> Tensor:  # x (B, I), h (B, H)
         """Return the next h (B, H)."""
@@ -48,13 +49,15 @@ class MGUResetAfterCell(Cell):
 
     f = 1 keeps h, and its bias starts at 1. ``bias_hn`` is b_hn.
 
-    Differs from the source: there f scales h before the product, and f and 1 - f change places in the blend.
+    Differs from the source: there f scales h before the product, and f and 1 - f change places in the blend. Its start
+    is not recorded here, so "published" is "orthogonal".
     """
 
     states = ("h",)
     gates = ("f", "n")
     candidates = ("n",)
     source = "zhou2016minimal"
+    state_range = {"h": (-1.0, 1.0)}  # noqa: RUF012 - declared as a ClassVar in Cell
     gate_biases = {"f": 1.0}  # noqa: RUF012 - declared as a ClassVar in Cell
 
     bias_hn: Tensor | None

@@ -21,12 +21,14 @@ class MinGRUCell(Cell):
     There are no recurrent weights, so all but the last equation is done for all steps at once. h is a weighted mean of
     its start and the candidates, and has no other bound.
 
-    Read as: the source's plain form; the one in the logarithm's domain keeps n positive.
+    Read as: the source's plain form; the one in the logarithm's domain keeps n positive. The source's own start is not
+    recorded here, so "published" is "orthogonal".
     """
 
     states = ("h",)
     gates = ("z", "n")
     state_gates = ()
+    recurrent_weights = ()
     candidates = ("n",)
     source = "feng2024rnns"
 
@@ -53,12 +55,14 @@ class MinLSTMCell(Cell):
     its start and the candidates, and has no other bound. f and i are logarithms: of two gates F and I, kept is
     F / (F + I), and a quotient of numbers that are both 0 in floating point does not arise.
 
-    Read as: the source's plain form; the one in the logarithm's domain keeps n positive.
+    Read as: the source's plain form; the one in the logarithm's domain keeps n positive. The source's own start is not
+    recorded here, so "published" is "orthogonal".
     """
 
     states = ("h",)
     gates = ("f", "i", "n")
     state_gates = ()
+    recurrent_weights = ()
     candidates = ("n",)
     source = "feng2024rnns"
 

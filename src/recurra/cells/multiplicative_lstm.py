@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import torch
 from torch import Tensor
 
 from recurra.cells.bias import add_bias
 from recurra.cells.cell import Cell
-from recurra.cells.gates import Filler, fill_orthogonal
 from recurra.cells.registry import register
 
 
@@ -28,7 +25,8 @@ class MultiplicativeLSTMCell(Cell):
     ``weight_hm`` (H, H) acts on h, and ``weight_hh`` (4H, H), the blocks of i, f, g and o, on m, which has no bias.
 
     Read as: the form of the authors' later code and of their best results. For that of the first results see
-    OutputInsideMultiplicativeLSTMCell.
+    OutputInsideMultiplicativeLSTMCell. Of the source's start only the forget bias is recorded here, so "published" is
+    "orthogonal".
     """
 
     states = ("h", "c")
@@ -36,6 +34,8 @@ class MultiplicativeLSTMCell(Cell):
     state_gates = ("i", "f", "g", "o")
     biases = ("bias_hh",)
     candidates = ("g",)
+    recurrent_weights = ("weight_hh", "weight_hm")
+    state_products = ("from_output",)
     source = "krause2016multiplicative"
     state_range = {"h": (-1.0, 1.0)}  # noqa: RUF012 - declared as a ClassVar in Cell
     gate_biases = {"f": 1.0}  # noqa: RUF012 - declared as a ClassVar in Cell
@@ -45,10 +45,6 @@ class MultiplicativeLSTMCell(Cell):
     def weight_shapes(self) -> dict[str, tuple[int, ...]]:
         """Give the shape of every parameter by name, in the order in which they are registered and drawn."""
         return super().weight_shapes() | {"weight_hm": (self.hidden_size, self.hidden_size)}
-
-    def published(self) -> Mapping[str, Filler]:
-        """Say that ``weight_hm`` starts as recurrent weights do."""
-        return {"weight_hm": fill_orthogonal}
 
     def from_output(self, h: Tensor) -> Tensor:
         """Return W_hm h (B, H)."""
@@ -81,7 +77,10 @@ class OutputInsideMultiplicativeLSTMCell(MultiplicativeLSTMCell):
         c = f * c + i * g
         h = tanh(c * o + b_h)
 
-    ``bias_h`` (H,) is that of the output. Read as: the form of the authors' first code.
+    ``bias_h`` (H,) is that of the output. All starts as in :class:`MultiplicativeLSTMCell`.
+
+    Read as: the form of the authors' first code.
+    Differs from the source: that code has biases in i, f, o and the output, and none in the candidate.
     """
 
     bias_h: Tensor | None

@@ -2,41 +2,22 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
-from typing import Any
-
 import torch
 from torch import Tensor
 
 from recurra.cells.bare_input import bare_input, projection_shape
 from recurra.cells.bias import add_bias
-from recurra.cells.cell import Cell
-from recurra.cells.checks import check_number
-from recurra.cells.gates import Filler, uniform
+from recurra.cells.jozefowicz_cell import JozefowiczCell
 from recurra.cells.registry import register
 
 
-class MUTCell(Cell):
-    """What the three have in common: their initialisation, from U(-scale / sqrt(H), scale / sqrt(H)) throughout."""
+class MUTCell(JozefowiczCell):
+    """What the three have in common: their state is a mean of its past and the candidate."""
 
     states = ("h",)
     gates = ("z", "r", "n")
     candidates = ("n",)
-    source = "jozefowicz2015empirical"
-
-    scale: float
-
-    def __init__(
-        self, input_size: int, hidden_size: int, bias: bool = True, *, scale: float = 1.0, **options: Any
-    ) -> None:
-        self.scale = check_number(type(self).__name__, "scale", scale, above=0.0)
-        super().__init__(input_size, hidden_size, bias, **options)
-
-    def published(self) -> Mapping[str, Filler]:
-        """Draw every parameter from the same range, as the source does."""
-        bound = self.scale / math.sqrt(self.hidden_size)
-        return dict.fromkeys(self.weight_shapes(), uniform(-bound, bound))
+    state_range = {"h": (-1.0, 1.0)}  # noqa: RUF012 - declared as a ClassVar in Cell
 
 
 @register("mut1")

@@ -27,7 +27,8 @@ class NASCell(Cell):
 
     The fourth pair is a product, the others are sums; a bias there scales the input's part.
 
-    Read as: the tree of TensorFlow's cell; the source shows it as a drawing.
+    Read as: the tree of TensorFlow's cell; the source shows it as a drawing, and its activations are as recalled.
+    The source's own start is not recorded here, so "published" is "orthogonal".
     """
 
     states = ("h", "c")
@@ -35,6 +36,7 @@ class NASCell(Cell):
     biases = ("bias_hh",)
     candidates = ("written",)
     source = "zoph2017neural"
+    state_range = {"h": (-1.0, 1.0), "c": (-1.0, 1.0)}  # noqa: RUF012 - declared as a ClassVar in Cell
 
     def forward(self, x: Tensor, state: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:  # x (B, I), h and c (B, H)
         """Return the next (h, c), each (B, H)."""

@@ -32,7 +32,8 @@ class ONLSTMCell(Cell):
     The master gates have one number for each chunk of ``chunk_size`` neighbouring units, ``hidden_size / chunk_size``
     in all; ``repeat`` gives it to every unit of the chunk. mf rises from near 0 to 1 along the units, mi falls to 0.
 
-    Differs from the source: one bias a gate, where the released code has two.
+    Differs from the source: one bias a gate, where the released code has two. The source's own start is not recorded
+    here, so "published" is "orthogonal".
 
     Args:
         input_size: Width of x.
@@ -49,6 +50,7 @@ class ONLSTMCell(Cell):
     gates = ("i", "f", "g", "o", "mi", "mf")
     candidates = ("g",)
     source = "shen2019ordered"
+    state_range = {"h": (-1.0, 1.0)}  # noqa: RUF012 - declared as a ClassVar in Cell
 
     chunk_size: int
 

@@ -18,7 +18,7 @@ from recurra.cells.time_gated_cell import OPEN_RATIO, PERIOD_RANGE, TimeGatedCel
 class PhasedLSTMCell(TimeGatedCell):
     """Peephole LSTM whose units change only while their time gate is open, at real times or step by step.
 
-        phi = ((time - shift) mod period) / period
+        phi = (psi - shift / period) mod 1
         k = 2 * phi / open_ratio if phi < open_ratio / 2, 2 - 2 * phi / open_ratio if phi < open_ratio, else leak * phi
         i = sigmoid(W_xi x + b_i + W_hi h + w_ci * c)
         f = sigmoid(W_xf x + b_f + W_hf h + w_cf * c)
@@ -28,25 +28,34 @@ class PhasedLSTMCell(TimeGatedCell):
         h_open = o * tanh(c_open)
         c = k * c_open + (1 - k) * c
         h = k * h_open + (1 - k) * h
-        t = time + 1
+        psi = (psi + 1 / period) mod 1
 
-    A step takes ``(x, time)`` with time (B, 1), in any unit, or x alone: then the time is the state t, which starts at
-    0 and counts steps. h comes from the ungated cell, not from the c that is carried.
+    psi (B, H) is the phase of each unit: the time, less whole periods, in parts of a period. It starts at 0 and a step
+    takes one unit of time, so periods and shifts count steps. Where a step is given as ``(x, time)``, time (B, 1), psi
+    is made of that time, whose unit is then theirs. h comes from the ungated cell, not from the c that is carried.
 
     ``weight_ch`` is (3H,), rows i, f, o, and starts at 0. ``period``, ``shift`` and ``open_ratio`` are (H,) and
     trained; the sizes of the first and last count. Periods start log-uniformly, shifts uniformly between 0 and their
-    unit's period. The derivative by the period is the true one, which grows with
-    the time: let the time of each sequence start near 0. Times have the type of x, so in float32 large ones are coarse.
+    unit's period.
 
-    Differs from the source: the released code adds the shift to the time, and opens on both sides with <=. The range of
-    periods is the paper's as recalled; the released frequency task starts at exp(1).
+    A stream without times may be of any length: in float32 its phases drift by at most an eighth of a period in a
+    million steps, and the derivative by the period ends where psi is detached. By times that are given it is the whole
+    one, which grows with them; and times in float32 are coarse when large (1/16 apart near 1e6): count them from the
+    start of each sequence. In bfloat16 units with periods of several hundred steps stand still, since phases near 1 are
+    1/256 apart.
+
+    Read as: biases start at 0, since the paper's equations leave that open. The released layer starts the forget bias
+    at 2; its frequency task starts it at 0, the input gate's bias at -0.1, and periods at exp(1) or more, where the
+    paper, as recalled, has exp(0).
+
+    Differs from the source: the released code adds the shift to the time, and opens on both sides with <=.
 
     Args:
         input_size: Width of x.
         hidden_size: Width of h and c.
         bias: Whether there are biases.
         leak: Slope of the closed gate in training, at least 0 and below 1; in evaluation a closed gate is 0.
-        period_range: Shortest and longest period at the start, drawn log-uniformly, in the unit of time.
+        period_range: Shortest and longest period at the start, drawn log-uniformly, in steps or the unit of times.
         open_ratio: Part of a period for which a gate is open at the start, above 0 and at most 1.
         options: As in :class:`recurra.cells.Cell`.
 
@@ -54,11 +63,11 @@ class PhasedLSTMCell(TimeGatedCell):
         ArgumentError: When an option is outside its range.
     """
 
-    states = ("h", "c", "t")
+    states = ("h", "c", "psi")
     gates = ("i", "f", "g", "o")
     candidates = ("g",)
     source = "neil2016phased"
-    state_range = {"h": (-1.0, 1.0)}  # noqa: RUF012 - declared as a ClassVar in Cell
+    state_range = {"h": (-1.0, 1.0), "psi": (0.0, 1.0)}  # noqa: RUF012 - declared as a ClassVar in Cell
 
     leak: float
     weight_ch: Tensor
@@ -97,11 +106,13 @@ class PhasedLSTMCell(TimeGatedCell):
 
     def forward(
         self, x: Tensor | tuple[Tensor, Tensor], state: tuple[Tensor, Tensor, Tensor]
-    ) -> tuple[Tensor, Tensor, Tensor]:  # x (B, I), its time (B, 1), h and c (B, H), t (B, 1)
-        """Return the next (h, c, t), of shapes (B, H), (B, H) and (B, 1)."""
-        h, c, t = state
-        x, time = self.at_time(x, t)
-        phi = self.phase(time)
+    ) -> tuple[Tensor, Tensor, Tensor]:  # x (B, I), its time (B, 1); h, c, psi (B, H)
+        """Return the next (h, c, psi), each (B, H)."""
+        h, c, psi = state
+        x, psi = self.at_time(x, psi)
+        period = self.positive_period()
+        # torch.remainder, since torch.fmod is negative before the first shift
+        phi = torch.remainder(psi - self.shift / period, 1)
         k = self.time_gate(phi)
         xi, xf, xg, xo = self.from_input(x)
         hi, hf, hg, ho = self.from_state(h)
@@ -114,15 +125,15 @@ class PhasedLSTMCell(TimeGatedCell):
         h_open = o * torch.tanh(c_open)
         c = k * c_open + (1 - k) * c
         h = k * h_open + (1 - k) * h
-        t = time + 1
-        return h, c, t
+        psi = torch.remainder(psi + 1 / period, 1)
+        return h, c, psi
 
 
 @register("phased-lstm-gated")
 class GatedPhasedLSTMCell(TimeGatedCell):
     """Phased LSTM without peepholes and leak, whose output comes from the gated c, as course notes print it.
 
-        phi = ((time - shift) mod period) / period
+        phi = (psi - shift / period) mod 1
         k = 2 * phi / open_ratio if phi < open_ratio / 2, 2 - 2 * phi / open_ratio if phi < open_ratio, else 0
         i = sigmoid(W_xi x + b_i + W_hi h)
         f = sigmoid(W_xf x + b_f + W_hf h)
@@ -130,10 +141,10 @@ class GatedPhasedLSTMCell(TimeGatedCell):
         o = sigmoid(W_xo x + b_o + W_ho h)
         c = k * (f * c + i * g) + (1 - k) * c
         h = k * (o * tanh(c)) + (1 - k) * h
-        t = time + 1
+        psi = (psi + 1 / period) mod 1
 
-    Inputs, times and the parameters ``period``, ``shift`` and ``open_ratio`` are those of :class:`PhasedLSTMCell`. No
-    gradient flows through the time gate of a closed unit.
+    Inputs, times, psi, first biases and the parameters ``period``, ``shift`` and ``open_ratio`` are those of
+    :class:`PhasedLSTMCell`. No gradient flows through the time gate of a closed unit.
 
     Differs from the source: there h comes from the ungated cell, and closed units leak in training. The assignment of
     the University of Amsterdam that has this form prints < on both sides of phi = open_ratio / 2, where the gate would
@@ -143,7 +154,7 @@ class GatedPhasedLSTMCell(TimeGatedCell):
         input_size: Width of x.
         hidden_size: Width of h and c.
         bias: Whether there are biases.
-        period_range: Shortest and longest period at the start, drawn log-uniformly, in the unit of time.
+        period_range: Shortest and longest period at the start, drawn log-uniformly, in steps or the unit of times.
         open_ratio: Part of a period for which a gate is open at the start, above 0 and at most 1.
         options: As in :class:`recurra.cells.Cell`.
 
@@ -151,19 +162,21 @@ class GatedPhasedLSTMCell(TimeGatedCell):
         ArgumentError: When an option is outside its range.
     """
 
-    states = ("h", "c", "t")
+    states = ("h", "c", "psi")
     gates = ("i", "f", "g", "o")
     candidates = ("g",)
     source = "neil2016phased"
-    state_range = {"h": (-1.0, 1.0)}  # noqa: RUF012 - declared as a ClassVar in Cell
+    state_range = {"h": (-1.0, 1.0), "psi": (0.0, 1.0)}  # noqa: RUF012 - declared as a ClassVar in Cell
 
     def forward(
         self, x: Tensor | tuple[Tensor, Tensor], state: tuple[Tensor, Tensor, Tensor]
-    ) -> tuple[Tensor, Tensor, Tensor]:  # x (B, I), its time (B, 1), h and c (B, H), t (B, 1)
-        """Return the next (h, c, t), of shapes (B, H), (B, H) and (B, 1)."""
-        h, c, t = state
-        x, time = self.at_time(x, t)
-        phi = self.phase(time)
+    ) -> tuple[Tensor, Tensor, Tensor]:  # x (B, I), its time (B, 1); h, c, psi (B, H)
+        """Return the next (h, c, psi), each (B, H)."""
+        h, c, psi = state
+        x, psi = self.at_time(x, psi)
+        period = self.positive_period()
+        # torch.remainder, since torch.fmod is negative before the first shift
+        phi = torch.remainder(psi - self.shift / period, 1)
         k = self.time_gate(phi)
         xi, xf, xg, xo = self.from_input(x)
         hi, hf, hg, ho = self.from_state(h)
@@ -173,5 +186,5 @@ class GatedPhasedLSTMCell(TimeGatedCell):
         o = torch.sigmoid(xo + ho)
         c = k * (f * c + i * g) + (1 - k) * c
         h = k * (o * torch.tanh(c)) + (1 - k) * h
-        t = time + 1
-        return h, c, t
+        psi = torch.remainder(psi + 1 / period, 1)
+        return h, c, psi

@@ -39,7 +39,7 @@ class ProjectedLSTMCell(TorchCell):
         dtype: Type of the parameters.
 
     Raises:
-        ArgumentError: When ``proj_size`` is not in 1 to ``hidden_size - 1``.
+        ArgumentError: When ``hidden_size`` is less than 2, or ``proj_size`` not in 1 to ``hidden_size - 1``.
     """
 
     states = ("h", "c")
@@ -55,7 +55,7 @@ class ProjectedLSTMCell(TorchCell):
         self, input_size: int, hidden_size: int, bias: bool = True, *, proj_size: int | None = None, **options: Any
     ) -> None:
         who = type(self).__name__
-        check_size(who, "hidden_size", hidden_size)
+        check_size(who, "hidden_size", hidden_size, at_least=2)
         self.proj_size = check_size(who, "proj_size", hidden_size // 2 if proj_size is None else proj_size)
         if self.proj_size >= hidden_size:
             raise ArgumentError(

@@ -7,9 +7,11 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from recurra.cells.causal_window import check_window
-from recurra.cells.cell import Cell
+from recurra.cells.causal_window import lagged_inputs
+from recurra.cells.cell import Cell, State
+from recurra.cells.checks import check_size
 from recurra.cells.registry import register
+from recurra.cells.sequence_call import FROM_START, SequenceCall
 
 Inputs = Tensor | tuple[Tensor, ...]
 
@@ -18,6 +20,7 @@ class QuasiRecurrentCell(Cell):
     """What the three poolings share: a causal convolution over the last ``window`` inputs, newest first."""
 
     state_gates = ()
+    recurrent_weights = ()
     candidates = ("z",)
     inputs: ClassVar[tuple[str, ...]] = ("x", "x1")
     source = "bradbury2017quasi"
@@ -27,7 +30,7 @@ class QuasiRecurrentCell(Cell):
     def __init__(
         self, input_size: int, hidden_size: int, bias: bool = True, *, window: int = 2, **options: Any
     ) -> None:
-        self.window = check_window(type(self).__name__, window)
+        self.window = check_size(type(self).__name__, "window", window, at_least=2)
         self.inputs = ("x", *(f"x{lag}" for lag in range(1, window)))  # type: ignore[misc]  # as many as the window
         super().__init__(input_size, hidden_size, bias, **options)
 
@@ -45,6 +48,23 @@ class QuasiRecurrentCell(Cell):
         """Give the shape of every parameter by name; the columns of ``weight_ih`` are those of the window."""
         rows = len(self.gates) * self.hidden_size
         return super().weight_shapes() | {"weight_ih": (rows, self.window * self.input_size)}
+
+    def sequence_inputs(self, x: tuple[Tensor, ...], call: SequenceCall = FROM_START) -> tuple[Tensor, ...]:
+        """Return the earlier inputs of every step, k - 1 tensors (T, B, I) with the newest first; see ``unroll``.
+
+        So the products of all steps are one. Nothing is returned where x is a window already, or where something
+        around the cell changes its inputs or the p that is carried.
+        """
+        if len(x) > 1 or not call.is_plain:
+            return ()
+        previous = self._carried_inputs(call.state, x[0].shape[1])
+        initial = previous if call.reset is None else self._carried_inputs(call.initial, x[0].shape[1])
+        return lagged_inputs(x[0], self.window - 1, previous, call, initial)
+
+    def _carried_inputs(self, state: State | None, batch_size: int) -> Tensor:
+        """Return p (B, (k - 1) * I) of a state, or of the initial one."""
+        _, p = self.initial_state(batch_size) if state is None else state
+        return p
 
     def join(self, x: Inputs, p: Tensor) -> Tensor:
         """Return the window (B, k * I): of all its inputs where they are given, else of x and the earlier ones in p."""
@@ -70,8 +90,11 @@ class QRNNCell(QuasiRecurrentCell):
     h is the output; c and p, the last k - 1 inputs with the newest first, are the states. f keeps: at 1 nothing is
     written (a widespread implementation has its complement under that name). c enters h as it is, without tanh.
 
-    A step may be given the whole window (x_t, x_{t-1}, ...) as a tuple of k tensors (B, I), which does not read p and
-    gives the same: see :func:`recurra.cells.causal_window`. So all products of a sequence are one.
+    :func:`recurra.unroll` makes the windows of all steps at once from the bare x, so that all products of a sequence
+    are one. A step may also be given its whole window (x_t, x_{t-1}, ...) as a tuple of k tensors (B, I), and then does
+    not read p. A tuple is taken as it is: that of :func:`recurra.cells.causal_window` knows no reset and no reversal.
+
+    The source's own start is not recorded here, so "published" is "orthogonal".
 
     Args:
         input_size: Width I of x.
@@ -85,6 +108,7 @@ class QRNNCell(QuasiRecurrentCell):
     """
 
     states = ("c", "p")
+    memories = ("c",)
     gates = ("z", "f", "o")
     state_range = {"c": (-1.0, 1.0)}  # noqa: RUF012 - declared as a ClassVar in Cell
     returns_output = True
@@ -113,10 +137,12 @@ class QRNNForgetPoolingCell(QuasiRecurrentCell):
         h = f * h + (1 - f) * z
         p = w[: (k - 1) I]
 
-    p, options and the inputs of a step are as in :class:`QRNNCell`.
+    p, the start, options and the inputs of a step are as in :class:`QRNNCell`.
+    A window given as a tuple is taken as it is; :func:`recurra.cells.causal_window` knows no reset and no reversal.
     """
 
     states = ("h", "p")
+    memories = ("h",)
     gates = ("z", "f")
     state_range = {"h": (-1.0, 1.0)}  # noqa: RUF012 - declared as a ClassVar in Cell
 
@@ -145,10 +171,12 @@ class QRNNInputPoolingCell(QuasiRecurrentCell):
         h = o * c
         p = w[: (k - 1) I]
 
-    h is the output; c, p, options and the inputs of a step are as in :class:`QRNNCell`.
+    h is the output; c, p, the start, options and the inputs of a step are as in :class:`QRNNCell`.
+    A window given as a tuple is taken as it is; :func:`recurra.cells.causal_window` knows no reset and no reversal.
     """
 
     states = ("c", "p")
+    memories = ("c",)
     gates = ("z", "f", "o", "i")
     returns_output = True
 

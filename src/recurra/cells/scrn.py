@@ -16,10 +16,12 @@ from recurra.cells.registry import register
 class SCRNCell(Cell):
     """Structurally constrained recurrent network: a plain recurrence beside slow units that average the input.
 
-        s = (1 - retain) * (W_xs x) + retain * s
+        n = W_xs x
+        s = (1 - retain) * n + retain * s
         h = sigmoid(W_sh s + W_xh x + W_hh h)
 
-    The output is [h, s], of width ``hidden_size + context_size``. There are no biases.
+    The output is [h, s], of width ``hidden_size + context_size``. There are no biases. The source's own start is not
+    recorded here, so "published" is "orthogonal".
 
     Read as: the new s feeds h, as the paper and the comment in the authors' code say; the code itself feeds the
     previous one.
@@ -39,6 +41,7 @@ class SCRNCell(Cell):
     states = ("h", "s")
     gates = ("h",)
     biases = ()
+    candidates = ("n",)
     source = "mikolov2015learning"
     state_range = {"h": (0.0, 1.0)}  # noqa: RUF012 - declared as a ClassVar in Cell
     returns_output = True
@@ -74,6 +77,10 @@ class SCRNCell(Cell):
         """Width of [h, s]."""
         return self.hidden_size + self.context_size
 
+    def gate_size(self, gate: str) -> int:
+        """Return the rows of a gate's block: the hidden size, and the context's for n."""
+        return self.context_size if gate == "n" else super().gate_size(gate)
+
     def weight_shapes(self) -> dict[str, tuple[int, ...]]:
         """Give the shape of every parameter by name."""
         return super().weight_shapes() | {
@@ -81,11 +88,16 @@ class SCRNCell(Cell):
             "weight_sh": (self.hidden_size, self.context_size),
         }
 
+    def output_from(self, h: Tensor, s: Tensor) -> Tensor:
+        """Return the output [h, s], (B, H + Q)."""
+        return torch.cat((h, s), -1)
+
     def forward(self, x: Tensor, state: tuple[Tensor, Tensor]) -> tuple[Tensor, tuple[Tensor, Tensor]]:  # x (B, I)
         """Return [h, s] (B, H + Q) and the next (h, s), of shapes (B, H) and (B, Q)."""
         h, s = state
         (xh,) = self.from_input(x)
         (hh,) = self.from_state(h)
-        s = (1 - self.retain) * torch.nn.functional.linear(x, self.weight_xs) + self.retain * s
+        n = torch.nn.functional.linear(x, self.weight_xs)
+        s = (1 - self.retain) * n + self.retain * s
         h = torch.sigmoid(torch.nn.functional.linear(s, self.weight_sh) + xh + hh)
-        return torch.cat((h, s), -1), (h, s)
+        return self.output_from(h, s), (h, s)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -44,7 +45,8 @@ class SLSTMCell(Cell):
     at most 11, which changes nothing where c is 0 with n. The forget gate is a logistic one, as in the released code,
     of the two that the source allows; the convolution before i and f and the norm of h belong to the block around.
 
-    "published" starts ``weight_hh`` at 0 and f's biases at 5 - 12 u^0.3, u rising from 0 to 1 over a head's units.
+    "published" starts ``weight_hh`` at 0 and f's biases at 5 - 12 u^0.3, u rising from 0 to 1 over a head's units. Read
+    as: 0.3 is the exponent of a stack's first block; the released code adds to it up to 1.3 with the block's place.
 
     Args:
         input_size: Width of x.
@@ -60,6 +62,8 @@ class SLSTMCell(Cell):
     states = ("h", "c", "n", "m")
     gates = ("i", "f", "z", "o")
     candidates = ("z",)
+    memories = ("h",)
+    state_range = {"h": (-1.0, 1.0), "n": (0.0, math.inf)}  # noqa: RUF012 - declared as a ClassVar in Cell
     source = "beck2024xlstm"
 
     num_heads: int
@@ -105,6 +109,9 @@ class SLSTMCell(Cell):
             h: The state, (B, H).
             gates: Some gates that follow each other in ``weight_hh``; none stands for all.
         """
+        if self.num_heads == 1:
+            # the blocks of one head are those of a plain cell, and nothing needs to be moved
+            return super().from_state(h, *gates)
         names = gates or self.gates
         first = self.gates.index(names[0])
         assert self.gates[first : first + len(names)] == names, f"{names} do not follow each other in {self.gates}"

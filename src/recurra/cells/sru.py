@@ -32,6 +32,7 @@ class SimpleRecurrentCell(Cell):
     states = ("c",)
     gates = ("n", "f", "r")
     state_gates = ()
+    recurrent_weights = ()
     biases = ()
     candidates = ("n",)
     source = "lei2018simple"
@@ -82,8 +83,8 @@ class SRUCell(SimpleRecurrentCell):
         h = r * phi(c) + (1 - r) * alpha * x'
 
     h is the output and c the state; both gates see the old c. x' is x if the two have one width, else its product with
-    ``weight_xh``. ``weight_ch`` holds v_f and v_r, (2H,). alpha = sqrt(1 + 2 exp(``highway_bias``)) keeps the variance
-    of x in h where the gates start.
+    ``weight_xh``. ``weight_ch`` holds v_f and v_r, (2H,). alpha = sqrt(1 + 2 exp(b)), where b is the start of
+    b_r (``highway_bias``, or r's of ``gate_biases``), keeps the variance of x in h where the gates start.
 
     Differs from the source: its code leaves alpha out of the step where x is projected, and starts the projection's
     weights larger by alpha instead: the same at the start.
@@ -103,6 +104,8 @@ class SRUCell(SimpleRecurrentCell):
         ArgumentError: When ``rescale`` is no bool, or ``highway_bias`` no number, or not 0 where there are no biases.
         ChoiceError: When ``activation`` is unknown.
     """
+
+    peepholes = ("f", "r")
 
     rescale: bool
     activation: str
@@ -125,16 +128,13 @@ class SRUCell(SimpleRecurrentCell):
             raise ChoiceError(f"activation of {who}", activation, tuple(ACTIVATIONS))
         self.activation = activation
         super().__init__(input_size, hidden_size, bias, highway_bias=highway_bias, **options)
-        self.alpha = math.sqrt(1 + 2 * math.exp(self.highway_bias)) if rescale else 1.0
+        start = self.started_biases.get("r", self.highway_bias)
+        self.alpha = math.sqrt(1 + 2 * math.exp(start)) if rescale else 1.0
         self.phi = ACTIVATIONS[activation]
 
     def weight_shapes(self) -> dict[str, tuple[int, ...]]:
         """Give the shape of every parameter by name."""
         return super().weight_shapes() | {"weight_ch": (2 * self.hidden_size,)}
-
-    def row_names(self, name: str) -> tuple[str, ...]:
-        """Name the row blocks of a parameter."""
-        return ("f", "r") if name == "weight_ch" else super().row_names(name)
 
     def published(self) -> Mapping[str, Filler]:
         """Draw the weights so that they keep the variance of x, and those of a gate with half of it."""
@@ -149,7 +149,7 @@ class SRUCell(SimpleRecurrentCell):
     def forward(self, x: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:  # x (B, I), c (B, H)
         """Return h and the next c, both (B, H)."""
         xn, xf, xr = self.from_input(x)
-        vf, vr = self.weight_ch.chunk(2)
+        vf, vr = self.row_blocks("weight_ch")
         n = xn
         f = torch.sigmoid(xf + vf * c)
         r = torch.sigmoid(xr + vr * c)

@@ -23,11 +23,13 @@ _SMALLEST = 1e-6
 class TimeGatedCell(Cell):
     """A cell whose units are open for a part of a period each, and else keep their state.
 
-    Its last state is t (B, 1), the time of the next step. Parameters ``period``, ``shift`` and ``open_ratio`` are (H,);
-    the sizes of the first and last count, so that no step of an optimiser makes them negative.
+    Its last state is psi (B, H), which part of its period each unit has passed since time 0. It stays between 0 and 1
+    however long a stream is, where a count of steps would lose its digits. Parameters ``period``, ``shift`` and
+    ``open_ratio`` are (H,); the sizes of the first and last count, so that no step of an optimiser makes them negative.
     """
 
-    inputs = ("x", "t")
+    inputs = ("x", "time")
+    memories = ("h", "c")
 
     period: Tensor
     shift: Tensor
@@ -52,11 +54,6 @@ class TimeGatedCell(Cell):
         super().__init__(input_size, hidden_size, bias, **options)
 
     @property
-    def state_size(self) -> tuple[int, ...]:
-        """Widths of the states; the time is one number."""
-        return (self.hidden_size,) * (len(self.states) - 1) + (1,)
-
-    @property
     def input_sizes(self) -> tuple[int, ...]:
         """Widths of x and of its time."""
         return (self.input_size, 1)
@@ -78,15 +75,18 @@ class TimeGatedCell(Cell):
 
         return {"period": fill_period, "shift": fill_shift, "open_ratio": constant(self.started_ratio)}
 
-    def at_time(self, x: Tensor | tuple[Tensor, Tensor], t: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the input (B, I) of a step and its time (B, 1): the one given with x, or else ``t``."""
-        return x if isinstance(x, tuple) else (x, t)
+    def positive_period(self) -> Tensor:
+        """Return the period of each unit (H,), in steps or in the unit of the times that are given."""
+        return self.period.abs().clamp_min(_SMALLEST)
 
-    def phase(self, time: Tensor) -> Tensor:
-        """Return which part of its period each unit has passed at a time (B, 1): (B, H) in [0, 1]."""
-        period = self.period.abs().clamp_min(_SMALLEST)
-        # torch.remainder, since torch.fmod is negative before the first shift
-        return torch.remainder(time - self.shift, period) / period
+    def at_time(self, x: Tensor | tuple[Tensor, Tensor], psi: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the input (B, I) of a step and psi (B, H) at its time: the time given with x, or else the carried."""
+        if not isinstance(x, tuple):
+            return x, psi
+        x, time = x
+        period = self.positive_period()
+        # this remainder is exact; that of time / period would lose the digits that the quotient has no room for
+        return x, torch.remainder(time, period) / period
 
     def time_gate(self, phi: Tensor) -> Tensor:
         """Return how far each unit is open, (B, H): up to 1 at half its open ratio, and down again."""

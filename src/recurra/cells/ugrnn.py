@@ -18,12 +18,14 @@ class UGRNNCell(Cell):
         h = g * h + (1 - g) * n
 
     Differs from the source: there 1 is added to g's bias in every step; here it is where that bias starts.
+    The source's start is not recorded here otherwise, so "published" is "orthogonal".
     """
 
     states = ("h",)
     gates = ("g", "n")
     candidates = ("n",)
     source = "collins2017capacity"
+    state_range = {"h": (-1.0, 1.0)}  # noqa: RUF012 - declared as a ClassVar in Cell
     gate_biases = {"g": 1.0}  # noqa: RUF012 - declared as a ClassVar in Cell
 
     def forward(self, x: Tensor, h: Tensor) -> Tensor:  # x (B, I), h (B, H)

@@ -31,6 +31,10 @@ class UnitaryCell(Cell):
     of the plain loop. ``weight_ih`` (2H, I) has the rows re, im. The output is (B, 2H), re beside im. The first state
     is learned: ``initial_re`` and ``initial_im``, (H,). Gradients need no clipping in this cell.
 
+    Nothing fades, so inputs add up: with one at every step, the state's length grows about with the square root of
+    their number. The cell suits sequences of bounded length that start anew; a state carried on without end has to be
+    reset or normalised.
+
     Differs from the source: P takes the even rows and then the odd ones, where the source draws a permutation, which
     would have to be kept beside the weights. The released code turns off F and adds a gain to each unit; the paper's
     form is taken.
@@ -39,6 +43,7 @@ class UnitaryCell(Cell):
     states = ("re", "im")
     gates = ("re", "im")
     state_gates = ()
+    recurrent_weights = ()
     biases = ()
     source = "arjovsky2016unitary"
     returns_output = True
@@ -48,6 +53,11 @@ class UnitaryCell(Cell):
     bias_m: Tensor | None
     initial_re: Tensor
     initial_im: Tensor
+
+    @property
+    def recurrent_size(self) -> int:
+        """Width of what :meth:`from_state` is given."""
+        return 2 * self.hidden_size
 
     @property
     def output_size(self) -> int:
@@ -83,9 +93,14 @@ class UnitaryCell(Cell):
 
     def from_state(self, h: Tensor, *gates: str) -> tuple[Tensor, ...]:
         """Return real and imaginary part of U h, each (B, H), for h (B, 2H)."""
+        assert not gates, f"{type(self).__name__} has one product, got {gates}"
         u_re, u_im = unitary_matrix(self.phases, self.reflections)
         weight = torch.cat((torch.cat((u_re, -u_im), 1), torch.cat((u_im, u_re), 1)))
         return torch.nn.functional.linear(h, weight).chunk(2, -1)
+
+    def output_from(self, re: Tensor, im: Tensor) -> Tensor:
+        """Return the output [re, im], (B, 2H)."""
+        return torch.cat((re, im), -1)
 
     def rectifier(self, size: Tensor) -> Tensor:
         """Return what scales a number of size (B, H) so that its size is rectified."""
@@ -97,12 +112,17 @@ class UnitaryCell(Cell):
         """Return the output (B, 2H) and the next (re, im), each (B, H)."""
         re, im = state
         x_re, x_im = self.from_input(x)
-        u_re, u_im = self.from_state(torch.cat((re, im), -1))
+        u_re, u_im = self.from_state(self.output_from(re, im))
         a_re = x_re + u_re
         a_im = x_im + u_im
-        # kept off 0, where the root has no derivative
-        size = torch.sqrt((a_re * a_re + a_im * a_im).clamp_min(1e-30))
+        size = length(a_re, a_im)
         m = self.rectifier(size)
         re = m * a_re
         im = m * a_im
-        return torch.cat((re, im), -1), (re, im)
+        return self.output_from(re, im), (re, im)
+
+
+def length(re: Tensor, im: Tensor) -> Tensor:
+    """Return sqrt(re^2 + im^2), kept off 0, where the root has no derivative."""
+    square = re * re + im * im
+    return torch.sqrt(square.clamp_min(torch.finfo(square.dtype).tiny))

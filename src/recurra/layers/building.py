@@ -8,9 +8,12 @@ from typing import Any
 
 import torch
 
+from recurra.cells import State
 from recurra.cells.checks import check_size
 from recurra.errors import ArgumentError, RecurraError, UnsupportedCellError
+from recurra.layers.wrapping import memories_of
 from recurra.loop import Layout, find_layout
+from recurra.loop.probing import as_tuple
 
 
 def build_cell(
@@ -75,12 +78,41 @@ def check_hidden_sizes(hidden_size: int | Sequence[int], num_layers: int) -> tup
     return sizes
 
 
-def initial_values(cell: torch.nn.Module, layout: Layout) -> tuple[torch.Tensor, ...]:
-    """Return what a learned initial state starts from, (width,) each: the cell's own initial state, or zeros."""
+def initial_values(cell: torch.nn.Module, layout: Layout) -> tuple[torch.Tensor | None, ...]:
+    """Return what learned initial states start from, (width,) each: the cell's own initial state, or zeros.
+
+    ``None`` stands for a state that stays the cell's own: one that is no memory, or that the cell learns by itself.
+    """
     own = getattr(cell, "initial_state", None)
-    if callable(own):
-        state = own(1)
-        states = (state,) if isinstance(state, torch.Tensor) else state
-        return tuple(tensor.detach()[0] for tensor in states)
-    like = next(cell.parameters(), torch.empty(0))
-    return tuple(like.detach().new_zeros(width) for width in layout.widths)
+    if not callable(own):
+        like = next(cell.parameters(), torch.empty(0))
+        return tuple(like.detach().new_zeros(width) for width in layout.widths)
+    with torch.enable_grad():  # what the cell learns shows in the gradient
+        states: tuple[torch.Tensor | None, ...] = as_tuple(own(1))
+    memories = memories_of(cell)
+    if memories is not None:
+        names: Any = cell.states
+        states = tuple(tensor if name in memories else None for name, tensor in zip(names, states, strict=True))
+    return tuple(None if tensor is None or tensor.requires_grad else tensor.detach()[0] for tensor in states)
+
+
+def start_state(cell: torch.nn.Module, learned: Any, batch_size: int) -> State | None:
+    """Return the state that a cell starts from, each (batch_size, width); ``None`` is the cell's own.
+
+    Args:
+        cell: The cell.
+        learned: Its learned initial state in its form, (width,) each; ``None`` in a place, or for all, is the cell's
+            own.
+        batch_size: Number of rows.
+    """
+    if learned is None or isinstance(learned, torch.Tensor):
+        return None if learned is None else learned.expand(batch_size, -1)
+    if all(tensor is None for tensor in learned):
+        return None
+    own: Any = learned
+    if any(tensor is None for tensor in learned):
+        find_own: Any = cell.initial_state
+        own = as_tuple(find_own(batch_size))
+    return tuple(
+        other if tensor is None else tensor.expand(batch_size, -1) for tensor, other in zip(learned, own, strict=True)
+    )

@@ -7,7 +7,6 @@ from typing import Any, Self
 
 import torch
 from torch import Tensor
-from torch.nn.utils import parametrize
 from torch.nn.utils.rnn import PackedSequence
 
 from recurra.cells import Cell, Init, State
@@ -70,6 +69,7 @@ class DropIn(torch.nn.RNNBase):
                     attributes,
                     blocks,
                     self.hidden_size,
+                    recurrent=cell_class.recurrent_weights,
                     init=self.init,
                     gate_biases=cell_class.gate_biases,
                 )
@@ -108,15 +108,14 @@ class DropIn(torch.nn.RNNBase):
         if isinstance(hx, list):
             hx = tuple(hx)
         self._check_as_torch(input, hx)
-        with parametrize.cached():
-            stack = Stack(
-                who=type(self).__name__,
-                cells=self._view_cells(),
-                dropout=self.dropout,
-                is_training=self.training,
-                engine=self.engine,
-            )
-            return run_layer(stack, input, hx, lengths=lengths, reset=reset, batch_first=self.batch_first)
+        stack = Stack(
+            who=type(self).__name__,
+            cells=self._view_cells(),
+            dropout=self.dropout,
+            is_training=self.training,
+            engine=self.engine,
+        )
+        return run_layer(stack, input, hx, lengths=lengths, reset=reset, batch_first=self.batch_first)
 
     def _is_torchs(self, input: Tensor | PackedSequence) -> bool:
         """Whether torch's own forward runs a call without lengths and resets: asked for, or the fastest there is."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -154,7 +155,9 @@ class VariationalDropout(_Dropout):
     The mask is the same for all gates ("tied"). The part for the input is ``input_dropout`` of
     :class:`recurra.layers.Recurrent`, the part between layers its ``dropout_mask="sequence"``.
 
-    It acts wherever the cell's ``forward`` says ``self.from_state(h, ...)``; the source of ``forward`` must be at hand.
+    It acts on what ``forward`` gives to the methods that the cell names in ``state_products``, by default wherever it
+    says ``self.from_state(h, ...)``; the source of ``forward`` must be at hand. The mask is as wide as the cell's
+    ``recurrent_size``, by default as its first state. One step of a Recurra cell is run to see that this is so.
 
     Args:
         cell: A cell, or a wrapper of one.
@@ -162,7 +165,7 @@ class VariationalDropout(_Dropout):
 
     Raises:
         ArgumentError: When p is no such probability, or the cell does not tell the width of its first state, or its
-            ``forward`` has no call of ``from_state`` or no source.
+            ``forward`` has no call of such a method, gives it something of another width, or has no source.
 
     Source: Gal and Ghahramani, NIPS 2016, arXiv 1512.05287.
     """
@@ -170,15 +173,37 @@ class VariationalDropout(_Dropout):
     def __init__(self, cell: torch.nn.Module, p: float) -> None:
         super().__init__(cell, p)
         core = innermost(cell)
-        rewritten_forward("VariationalDropout", core, frozenset([FROM_STATE]))
+        self.products: tuple[str, ...] = getattr(core, "state_products", (FROM_STATE,))
+        function = rewritten_forward("VariationalDropout", core, frozenset(self.products))
         layout = declared_layout(core)
         if layout is None:
             raise ArgumentError(
                 f"VariationalDropout expected {type(core).__name__} to have a state_size, which tells the width of the "
                 "mask, got none"
             )
-        # what enters from_state is as wide as the first state, whatever the shape of weight_hh
-        self.width = layout.widths[0]
+        self.width: int = getattr(core, "recurrent_size", layout.widths[0])
+        if isinstance(core, Cell):
+            self._check_widths(core, function)
+
+    def _check_widths(self, core: Cell, function: Callable[..., Any]) -> None:
+        """Run a step to see what the recurrent products are given.
+
+        Raises:
+            ArgumentError: When that is not as wide as the mask.
+        """
+
+        def check(place: str, value: Tensor) -> Tensor:
+            if value.shape[-1] != self.width:
+                raise ArgumentError(
+                    f"VariationalDropout expected {place} in forward of {type(core).__name__} to be given its "
+                    f"recurrent_size={self.width}, the width of the mask, got {tuple(value.shape)}",
+                    hint="give the class a property recurrent_size",
+                )
+            return value
+
+        x = core.weight_ih.new_zeros(1, core.input_size)
+        with torch.no_grad(), torch.random.fork_rng(devices=[x.device] if x.is_cuda else []):
+            function(core, x, core.initial_state(1), check)
 
     @property
     def num_own_inputs(self) -> int:
@@ -194,7 +219,7 @@ class VariationalDropout(_Dropout):
         if not own:
             return self.run_cell(x, state, changes)
         mask = own[0]
-        changes = join(changes, (FROM_STATE,), lambda place, value: self._masked(place, value, mask))
+        changes = join(changes, self.products, lambda place, value: self._masked(place, value, mask))
         return self.run_cell(x, state, changes)
 
     def extra_repr(self) -> str:

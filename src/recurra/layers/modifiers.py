@@ -33,7 +33,7 @@ class Modifiers:
     """
 
     zoneout: float | Mapping[str, float] = 0.0
-    """Probability that a unit keeps its old value, of all states or by their names; see ``Zoneout``."""
+    """Probability that a unit keeps its old value, of the memories or by names of states; see ``Zoneout``."""
     recurrent_dropout: float = 0.0
     """Probability that a newly written value is dropped; see ``RecurrentDropout``."""
     recurrent_dropout_mask: str = "step"
@@ -41,11 +41,11 @@ class Modifiers:
     variational_dropout: float = 0.0
     """Probability that a unit is dropped for a whole sequence on its way into the recurrent product."""
     weight_dropout: float = 0.0
-    """Probability that a weight of ``weight_hh`` is dropped for a whole call."""
+    """Probability that one of the cell's recurrent weights is dropped for a whole call."""
     weight_norm: bool = False
-    """Whether ``weight_hh`` is parted into lengths and directions of its rows."""
+    """Whether recurrent weights are parted into lengths and directions of their rows."""
     orthogonal: bool = False
-    """Whether each gate's block of ``weight_hh`` stays orthogonal."""
+    """Whether each gate's block of the recurrent weights stays orthogonal."""
     skip_through_time: int | None = None
     """How many steps back lies the output that is read beside the input; ``None`` is no such reading."""
 

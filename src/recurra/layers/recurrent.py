@@ -17,6 +17,7 @@ from recurra.cells.checks import check_flag, check_size
 from recurra.errors import ArgumentError, ChoiceError, ShapeError
 from recurra.layers.building import build_cell, check_hidden_sizes, initial_values, layout_of
 from recurra.layers.dropout import check_mask
+from recurra.layers.inputs import Sequences, check_extras, part_input
 from recurra.layers.modifiers import Modifiers
 from recurra.layers.stack import MERGE_MODES, Stack, run_layer
 from recurra.layers.states import LayerState
@@ -48,7 +49,9 @@ class Recurrent(torch.nn.Module):
         learn_initial_state: Whether the initial states are parameters, (L*D, width) each, named ``h_0``, ``c_0`` after
             the cell's states, zero at first. They are used where no state is given, and where ``reset`` is True.
             A cell with an initial state of its own starts from that instead. Where states are not stacked there is
-            one for each cell, (width,) each, named ``h_0_l0``, ``h_0_l0_reverse`` and so on.
+            one for each cell, (width,) each, named ``h_0_l0``, ``h_0_l0_reverse`` and so on. Only the cell's
+            ``memories`` are learned: clocks, past inputs and normalisers start as the cell has it, and so does an
+            initial state that the cell learns by itself, as a unitary one does.
         **options: Those of :class:`recurra.layers.modifiers.Modifiers`, which every cell is given: ``zoneout``,
             ``recurrent_dropout``, ``recurrent_dropout_mask``, ``variational_dropout``, ``weight_dropout``,
             ``weight_norm``, ``orthogonal``, ``skip_through_time``. All others are passed to each cell: ``bias``,
@@ -183,10 +186,15 @@ class Recurrent(torch.nn.Module):
         values = [initial_values(cell, layout) for cell, layout in zip(cells, self._layouts, strict=True)]
         if self.is_stacked:
             columns = zip(*values, strict=True)
-            yield from ((name, torch.stack(column)) for name, column in zip(self._state_names, columns, strict=True))
+            for name, column in zip(self._state_names, columns, strict=True):
+                learned = [tensor for tensor in column if tensor is not None]
+                if learned:
+                    yield name, torch.stack(learned)
             return
         for names, tensors in zip(self._names_by_cell(), values, strict=True):
-            yield from ((name, tensor.clone()) for name, tensor in zip(names, tensors, strict=True))
+            for name, tensor in zip(names, tensors, strict=True):
+                if tensor is not None:
+                    yield name, tensor.clone()
 
     def _names_by_cell(self) -> list[tuple[str, ...]]:
         places = [f"l{layer}{suffix}" for layer in range(self.num_layers) for suffix in self._suffixes()]
@@ -221,11 +229,13 @@ class Recurrent(torch.nn.Module):
         if self.learn_initial_state:
             with torch.no_grad():
                 for name, value in self._initial_values():
-                    getattr(self, name).copy_(value)
+                    # one that a cell learns by itself has no parameter here, also where it is frozen by now
+                    if name in self._parameters:
+                        getattr(self, name).copy_(value)
 
     def forward(
         self,
-        input: Tensor | PackedSequence,
+        input: Sequences | tuple[Sequences, ...],
         state: LayerState = None,
         *,
         lengths: Any = None,
@@ -234,26 +244,31 @@ class Recurrent(torch.nn.Module):
         """Run the layers over sequences.
 
         Args:
-            input: (T, B, I), (B, T, I) if ``batch_first``, (T, I) for a single sequence, or a PackedSequence.
+            input: (T, B, I), (B, T, I) if ``batch_first``, (T, I) for a single sequence, or a PackedSequence. Or, where
+                the cells take more than x, a tuple of such a sequence and of what is given to every cell of all layers
+                beside its own x, in the same form, packed alike: ``(x, times)`` for "phased-lstm", times (T, B, 1).
             state: The states before the first step, (L*D, B, width) each, layer by layer and in it direction by
                 direction; a tensor for a cell with one state, else a tuple; (L*D, width) for a single sequence. Where
                 the cells' states differ in width (``is_stacked`` is False), a tuple of the state of each cell, each
                 (B, width) or (width,).
             lengths: Valid steps of each row (B,), 0 allowed; outputs behind them are zero.
-            reset: Bool, of the form of ``input`` without its last axis; where True, the state entering that step is
+            reset: Bool, of the form of the sequence without its last axis; where True, the state entering that step is
                 the initial one.
 
         Returns:
-            The output of the last layer in the form of ``input``, of width ``output_size``; and the states after each
-            row's last step, in the form of ``state``.
+            The output of the last layer in the form of the sequence, of width ``output_size``; and the states after
+            each row's last step, in the form of ``state``.
 
         Raises:
             ShapeError: When an argument is of another shape or type.
             ArgumentError: When a PackedSequence comes with ``lengths``.
             UnsupportedCellError: As for :func:`recurra.unroll`.
         """
+        sequence, extras = part_input("Recurrent", input)
+        if extras:
+            check_extras("Recurrent", (cell for layer in self._cells() for cell in layer), extras)
         if state is not None:
-            self._check_state(input, state)
+            self._check_state(sequence, state)
         stack = Stack(
             who="Recurrent",
             cells=self._cells(),
@@ -265,26 +280,29 @@ class Recurrent(torch.nn.Module):
             projections=self._projections(),
             residual=self.residual,
             engine=self.engine,
-            initial=self._learned_state(),
+            initial=self._learned_states(),
             is_stacked=self.is_stacked,
         )
-        return run_layer(stack, input, state, lengths=lengths, reset=reset, batch_first=self.batch_first)
+        return run_layer(
+            stack, sequence, state, lengths=lengths, reset=reset, batch_first=self.batch_first, extras=extras
+        )
 
     def _projections(self) -> list[torch.nn.Module]:
         if self.projection_size is None:
             return []
         return [self.get_submodule(f"projection_l{layer}") for layer in range(self.num_layers)]
 
-    def _learned_state(self) -> LayerState:
+    def _learned_states(self) -> list[LayerState]:
+        """Return the learned state of each cell, in its form, with ``None`` for what is not learned here."""
         if not self.learn_initial_state:
-            return None
-        if self.is_stacked:
-            return self._formed(self._state_names)
-        return tuple(map(self._formed, self._names_by_cell()))
+            return []
+        if not self.is_stacked:
+            return [self._formed([getattr(self, name, None) for name in names]) for names in self._names_by_cell()]
+        columns = [getattr(self, name, None) for name in self._state_names]
+        return [self._formed([None if c is None else c[place] for c in columns]) for place in range(self.num_cells)]
 
-    def _formed(self, names: tuple[str, ...]) -> LayerState:
-        learned = tuple(getattr(self, name) for name in names)
-        return learned[0] if self._has_bare_state else learned
+    def _formed(self, learned: list[Tensor | None]) -> LayerState:
+        return learned[0] if self._has_bare_state else tuple(learned)
 
     def _check_state(self, input: Tensor | PackedSequence, state: LayerState) -> None:
         lead: tuple[int, ...] = (self.num_cells,) if self.is_stacked else ()

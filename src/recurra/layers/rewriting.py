@@ -1,70 +1,75 @@
 """A cell's ``forward`` with a hand on some values in its middle, made from its source; the cell itself stays as it is.
 
 Two kinds of places are known: the variable ``name``, of which each ``name = expression`` becomes
-``name = change("name", expression)``; and ``"from_state"``, of which each ``self.from_state(expression, ...)`` becomes
-``self.from_state(change("from_state", expression), ...)``.
+``name = change("name", expression)``; and a method of ``state_products`` such as ``"from_state"``, of which each
+``self.from_state(expression, ...)`` becomes ``self.from_state(change("from_state", expression), ...)``.
 """
 
 from __future__ import annotations
 
 import ast
-import functools
-import inspect
+import dataclasses
 import types
+import weakref
 from collections.abc import Callable
 from typing import Any
 
 import torch
-from torch.nn.utils import parametrize
 
 from recurra.errors import ArgumentError
+from recurra.layers.assignments import assigned_name, check_assignments, quote
+from recurra.layers.loaded_source import LoadedSource, read_source
+from recurra.loop.parametrized import plain_type
 
 FROM_STATE = "from_state"
 """The place of what enters the recurrent product."""
 _CHANGE = "__recurra_change__"
 
 
+@dataclasses.dataclass(frozen=True)
+class _Loaded:
+    """What was read of a class's ``forward``: code and text alone, which hold neither the class nor a variable."""
+
+    source: LoadedSource
+    bases: tuple[LoadedSource, ...]
+    """Of the ``forward`` of the base classes, where ``source`` calls one."""
+    made: dict[tuple[frozenset[str], frozenset[str]], types.CodeType] = dataclasses.field(default_factory=dict)
+    """Changed code, by all places and those of them that are methods."""
+
+
+_loaded: weakref.WeakKeyDictionary[type, _Loaded] = weakref.WeakKeyDictionary()
+
+
 def rewritten_forward(who: str, cell: torch.nn.Module, places: frozenset[str]) -> Callable[..., Any]:
     """Return the function ``(cell, x, state, change)`` that a cell's ``forward`` becomes.
 
-    It is compiled once for each class and set of places, under the file and the lines of the original.
+    The source is read the first time that a class is seen, and code is compiled once for each set of places, under the
+    file and the lines of the original.
 
     Args:
         who: Who asks, for messages.
         cell: The cell.
-        places: Names of variables, and "from_state".
+        places: Names of variables, and of methods that are given the state before: "from_state", and what the cell's
+            ``state_products`` says.
 
     Raises:
-        ArgumentError: When the source of ``forward`` cannot be had, or a place is not in it.
+        ArgumentError: When the source of ``forward`` cannot be had or is not what was loaded, or a place is not in it
+            or there in a manner that cannot be changed.
     """
-    cls: Any = parametrize.type_before_parametrizations(cell)
+    cls: Any = plain_type(cell)
     forward = vars(cell).get("forward", cls.forward)
-    is_plain = isinstance(forward, types.FunctionType) and "forward" not in vars(cell)
-    made = _rewrite(forward, places) if is_plain else f"a method of its class, got {type(forward).__name__}"
-    if isinstance(made, str):
-        raise ArgumentError(f"{who} expected forward of {cls.__name__} to be {made}")
-    return made
-
-
-@functools.lru_cache(maxsize=256)
-def _rewrite(forward: types.FunctionType, places: frozenset[str]) -> Callable[..., Any] | str:
-    """Return the changed function, or what was expected of ``forward`` and what it is."""
-    try:
-        definition = _definition(forward)
-    except (OSError, SyntaxError) as error:
-        return f"a method whose source is at hand, got {type(error).__name__}: {error}"
-    if not isinstance(definition, ast.FunctionDef) or definition.decorator_list:
-        return f"a plain method without decorators, got {ast.unparse(definition).splitlines()[0]!r}"
-    changer = _Changer(places, next((a.arg for a in (*definition.args.posonlyargs, *definition.args.args)), ""))
-    definition.body = [changer.visit(statement) for statement in definition.body]
-    missing = sorted(places - changer.found)
-    if FROM_STATE in missing:
-        return "a method that calls self.from_state(h, ...), through which the recurrent product goes, got no such call"
-    if missing:
-        return f"a method that assigns {', '.join(missing)} as in '{missing[0]} = ...', got no such line"
-    definition.args.kwonlyargs.append(ast.arg(_CHANGE))
-    definition.args.kw_defaults.append(None)
-    function = _compile(definition, forward)
+    expected = f"{who} expected forward of {cls.__name__}"
+    if not isinstance(forward, types.FunctionType) or "forward" in vars(cell):
+        raise ArgumentError(f"{expected} to be a method of its class, got {type(forward).__name__}")
+    loaded = _loaded.get(cls)
+    # a reloading tool may have put other code into the class
+    if loaded is None or loaded.source.code is not forward.__code__:
+        loaded = _loaded[cls] = _load(expected, cls, forward)
+    methods = places.intersection((FROM_STATE, *getattr(cell, "state_products", ())))
+    code = loaded.made.get((places, methods))
+    if code is None:
+        code = loaded.made[places, methods] = _rewrite(expected, loaded, places - methods, methods)
+    function = _with_variables(code, forward)
 
     def run(cell: torch.nn.Module, x: Any, state: Any, change: Callable[[str, Any], Any]) -> Any:
         return function(cell, x, state, **{_CHANGE: change})
@@ -72,78 +77,151 @@ def _rewrite(forward: types.FunctionType, places: frozenset[str]) -> Callable[..
     return run
 
 
-def _definition(forward: types.FunctionType) -> ast.stmt:
-    """Return a function's source with its lines numbered as in its file."""
-    lines, first = inspect.getsourcelines(forward.__code__)
-    if not lines[0][0].isspace():
-        tree = ast.parse("".join(lines))
-        return ast.increment_lineno(tree, first - 1).body[0]
-    # in a block, so that a method may stay indented
-    tree = ast.parse("if True:\n" + "".join(lines))
-    block = ast.increment_lineno(tree, first - 2).body[0]
-    assert isinstance(block, ast.If)
-    return block.body[0]
-
-
-def _compile(definition: ast.FunctionDef, forward: types.FunctionType) -> types.FunctionType:
-    """Compile a changed definition as it stood: in its class, whose name private names have, and in a function."""
-    code = forward.__code__
-    path = code.co_qualname.split(".")
-    owner = path[-2] if len(path) > 1 and path[-2].isidentifier() else "Cell"
-    enclosed = ", ".join(name for name in code.co_freevars if name != "__class__")
-    module = ast.parse(f"def around({enclosed}):\n class {owner}:\n  pass")
-    around = module.body[0]
-    assert isinstance(around, ast.FunctionDef)
-    assert isinstance(around.body[0], ast.ClassDef)
-    around.body[0].body = [definition]
-    made = compile(ast.fix_missing_locations(module), code.co_filename, "exec", dont_inherit=True)
-    for name in ("around", owner, definition.name):
-        made = next(item for item in made.co_consts if isinstance(item, types.CodeType) and item.co_name == name)
-    variables = dict(zip(code.co_freevars, forward.__closure__ or (), strict=True))
-    closure = tuple(variables[name] for name in made.co_freevars)
-    function = types.FunctionType(made, forward.__globals__, forward.__name__, forward.__defaults__, closure)
+def _with_variables(code: types.CodeType, forward: types.FunctionType) -> types.FunctionType:
+    """Return code as a function with what ``forward`` encloses; made anew each time, as it would keep that alive."""
+    variables = dict(zip(forward.__code__.co_freevars, forward.__closure__ or (), strict=True))
+    closure = tuple(variables[name] for name in code.co_freevars)
+    function = types.FunctionType(code, forward.__globals__, forward.__name__, forward.__defaults__, closure)
     function.__kwdefaults__ = forward.__kwdefaults__
     return function
 
 
+def _load(expected: str, cls: type, forward: types.FunctionType) -> _Loaded:
+    source = read_source(expected, forward)
+    calls = _calls_of_bases(source.parse()[1])
+    _, *others = (base for base in cls.__mro__ if "forward" in vars(base) and base is not torch.nn.Module)
+    expected = f"{expected}, which calls that of a base class,"
+    bases: list[LoadedSource] = []
+    for base in others if calls else ():
+        inherited = vars(base)["forward"]
+        if not isinstance(inherited, types.FunctionType):
+            raise ArgumentError(f"{expected} to find a method in {base.__name__}, got {type(inherited).__name__}")
+        bases.append(read_source(expected, inherited))
+        further = _calls_of_bases(bases[-1].parse()[1])
+        calls += further
+        # a call by name may pass over classes
+        if not further and all(_is_super(call) for call in calls):
+            break
+    return _Loaded(source, tuple(bases))
+
+
+def _rewrite(expected: str, loaded: _Loaded, variables: frozenset[str], methods: frozenset[str]) -> types.CodeType:
+    """Return the changed code."""
+    module, definition = loaded.source.parse()
+    _check_bases(expected, loaded, variables, methods)
+    check_assignments(expected, definition, variables)
+    changer = _Changer(expected, definition, variables, methods)
+    definition.body = [changer.visit(statement) for statement in definition.body]
+    for missing in sorted(methods - changer.called):
+        raise ArgumentError(
+            f"{expected} to be a method that calls self.{missing}(h, ...), through which the recurrent product goes, "
+            "got no such call"
+        )
+    definition.args.kwonlyargs.append(ast.arg(_CHANGE))
+    definition.args.kw_defaults.append(None)
+    return loaded.source.compile(module)
+
+
+def _calls_of_bases(definition: ast.FunctionDef) -> list[ast.Call]:
+    """Return calls of another ``forward`` of the same object: ``super().forward(x)``, ``Base.forward(self, x)``."""
+    own = _own_name(definition)
+    return [
+        node
+        for node in ast.walk(definition)
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.func.attr == "forward"
+        and (_is_super(node) or (node.args and isinstance(node.args[0], ast.Name) and node.args[0].id == own))
+    ]
+
+
+def _is_super(call: ast.Call) -> bool:
+    """Tell whether a call is one of a method of ``super()``."""
+    whose = call.func.value if isinstance(call.func, ast.Attribute) else None
+    return isinstance(whose, ast.Call) and isinstance(whose.func, ast.Name) and whose.func.id == "super"
+
+
+def _check_bases(expected: str, loaded: _Loaded, variables: frozenset[str], methods: frozenset[str]) -> None:
+    """Refuse a ``forward`` that leaves some of the work to one which has the same places."""
+    for node in (node for base in loaded.bases for node in ast.walk(base.parse()[1])):
+        names = {node.attr} & methods if isinstance(node, ast.Attribute) else {assigned_name(node)} & variables
+        for name in names:
+            call = _calls_of_bases(loaded.source.parse()[1])[0]
+            raise ArgumentError(
+                f"{expected} to hold all places of {name} itself, got {quote(call, call.lineno)}, which has some too",
+                hint="write out what the base class does",
+            )
+
+
+def _own_name(definition: ast.FunctionDef) -> str:
+    """Return what a method calls its object."""
+    return next((item.arg for item in (*definition.args.posonlyargs, *definition.args.args)), "")
+
+
 class _Changer(ast.NodeTransformer):
-    def __init__(self, places: frozenset[str], self_name: str) -> None:
-        self.places = places
-        self.self_name = self_name
-        self.found: set[str] = set()
+    def __init__(
+        self, expected: str, definition: ast.FunctionDef, variables: frozenset[str], methods: frozenset[str]
+    ) -> None:
+        self.expected = expected
+        self.variables = variables
+        self.methods = methods
+        self.called: set[str] = set()
+        self._own_name = _own_name(definition)
+        self._depth = 0
 
-    def visit_Assign(self, node: ast.Assign) -> ast.AST:  # the name is ast's
+    def visit_FunctionDef(self, node: ast.AST) -> ast.AST:  # the name is ast's
+        # variables of an inner function are others, and the object is the same
+        self._depth += 1
         self.generic_visit(node)
-        target = node.targets[0]
-        if len(node.targets) == 1 and isinstance(target, ast.Name):
-            node.value = self._changed(target.id, node.value)
+        self._depth -= 1
         return node
 
-    def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.AST:  # the name is ast's
+    visit_AsyncFunctionDef = visit_ClassDef = visit_FunctionDef
+
+    def visit_Assign(self, node: ast.Assign | ast.AnnAssign) -> ast.AST:  # the name is ast's
         self.generic_visit(node)
-        if isinstance(node.target, ast.Name) and node.value is not None:
-            node.value = self._changed(node.target.id, node.value)
+        name = assigned_name(node)
+        if name in self.variables and not self._depth:
+            assert name is not None
+            assert node.value is not None
+            node.value = _changed(name, node.value)
         return node
+
+    visit_AnnAssign = visit_Assign
 
     def visit_Call(self, node: ast.Call) -> ast.AST:  # the name is ast's
-        self.generic_visit(node)
         function = node.func
-        if (
+        is_own = (
             isinstance(function, ast.Attribute)
-            and function.attr == FROM_STATE
             and isinstance(function.value, ast.Name)
-            and function.value.id == self.self_name
-            and node.args
-        ):
-            node.args[0] = self._changed(FROM_STATE, node.args[0])
+            and function.value.id == self._own_name
+        )
+        if not (is_own and isinstance(function, ast.Attribute) and function.attr in self.methods):
+            return self.generic_visit(node)
+        if not node.args or isinstance(node.args[0], ast.Starred):
+            raise self._uncallable(function, node)
+        # the function itself is not visited, as alone it is refused
+        node.args = [self.visit(argument) for argument in node.args]
+        node.keywords = [self.visit(keyword) for keyword in node.keywords]
+        self.called.add(function.attr)
+        node.args[0] = _changed(function.attr, node.args[0])
         return node
 
-    def _changed(self, place: str, value: ast.expr) -> ast.expr:
-        if place not in self.places:
-            return value
-        self.found.add(place)
-        call = ast.Call(ast.Name(_CHANGE, ast.Load()), [ast.Constant(place), value], [])
-        ast.copy_location(call, value)
-        ast.copy_location(call.func, value)
-        ast.copy_location(call.args[0], value)
-        return call
+    def visit_Attribute(self, node: ast.Attribute) -> ast.AST:  # the name is ast's
+        if node.attr in self.methods:
+            raise self._uncallable(node, node)
+        return self.generic_visit(node)
+
+    def _uncallable(self, method: ast.Attribute, node: ast.expr) -> ArgumentError:
+        return ArgumentError(
+            f"{self.expected} to call {method.attr} as in 'self.{method.attr}(h, ...)' only, got "
+            f"{quote(node, node.lineno)}"
+        )
+
+
+def _changed(place: str, value: ast.expr) -> ast.expr:
+    """Return the expression ``change("place", value)``, where the value was."""
+    call = ast.Call(ast.Name(_CHANGE, ast.Load()), [ast.Constant(place), value], [])
+    for node in (call, call.func, call.args[0]):
+        ast.copy_location(node, value)
+    return call

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from recurra.cells import State
+from recurra.cells import SequenceCall, State
 from recurra.cells.checks import check_size
+from recurra.cells.sequence_call import FROM_START
 from recurra.errors import ArgumentError, ShapeError
-from recurra.layers.wrapping import CellWrapper, Changes
+from recurra.layers.wrapping import CellWrapper, Changes, memories_of
 from recurra.loop.plan import as_step
 from recurra.loop.probing import as_tuple, find_initial_state, find_layout, split_result
 
@@ -83,6 +85,18 @@ class SkipThroughTime(CellWrapper):
         return (*names, "skip")
 
     @property
+    def memories(self) -> tuple[str, ...] | None:
+        """States that may be kept by zoneout or learned at the start: the inner cell's, and ``skip``."""
+        names = memories_of(self.cell)
+        return None if names is None else (*names, "skip")
+
+    @property
+    def output_from(self) -> Any:
+        """The inner cell's method, given the inner states; not there where the inner cell has none."""
+        inner: Any = self.cell.output_from
+        return lambda *states: inner(*states[:-1])
+
+    @property
     def initial_state(self) -> Any:
         """The inner cell's method, and zeros for the last state; not there where the inner cell has none."""
         inner: Any = self.cell.initial_state
@@ -96,7 +110,16 @@ class SkipThroughTime(CellWrapper):
         states = as_tuple(state)
         return (*states, states[0].new_zeros(states[0].shape[0], self.widths[-1]))
 
-    def sequence_inputs(self, x: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    def inner_call(self, call: SequenceCall) -> SequenceCall:
+        """Return how the inner cell is run: on inputs that are not all known ahead."""
+        state, initial = (None if form is None else self._inner_state(form) for form in (call.state, call.initial))
+        return dataclasses.replace(call, state=state, initial=initial, is_plain=False)
+
+    def _inner_state(self, state: State) -> State:
+        *inner, _ = as_tuple(state)
+        return inner[0] if self.is_bare else tuple(inner)
+
+    def sequence_inputs(self, x: tuple[Tensor, ...], call: SequenceCall = FROM_START) -> tuple[Tensor, ...]:
         """Return what the steps of a sequence are given besides x; the inner cell sees zeros for the earlier outputs.
 
         Raises:
@@ -111,7 +134,7 @@ class SkipThroughTime(CellWrapper):
         if not callable(getattr(self.cell, "sequence_inputs", None)):
             return ()
         blank = x[0].new_zeros(num_steps, batch_size, self.output_width)
-        return super().sequence_inputs((torch.cat((x[0], blank), -1), *x[1:]))
+        return super().sequence_inputs((torch.cat((x[0], blank), -1), *x[1:]), call)
 
     def step(self, x: tuple[Tensor, ...], own: tuple[Tensor, ...], state: State | None, changes: Changes) -> Any:
         """Run one step."""
@@ -120,9 +143,9 @@ class SkipThroughTime(CellWrapper):
             blank = x[0].new_zeros(x[0].shape[0], width)
             first = (torch.cat((x[0], blank), 1), *x[1:])
             state = self._with_zeros(find_initial_state(self.cell, as_step(first, len(first) > 1)))
-        *inner, skip = state
+        skip = as_tuple(state)[-1]
         joined = (torch.cat((x[0], skip[:, -width:]), 1), *x[1:])
-        result = self.run_cell(joined, inner[0] if self.is_bare else tuple(inner), changes)
+        result = self.run_cell(joined, self._inner_state(state), changes)
         output, new = split_result(self.cell, result)
         skip = torch.cat((output, skip[:, :-width]), 1)
         states = (*as_tuple(new), skip)

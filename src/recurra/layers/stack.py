@@ -12,7 +12,9 @@ from torch.nn.utils.rnn import PackedSequence
 
 from recurra.cells import State
 from recurra.errors import ArgumentError, ShapeError
+from recurra.layers.building import start_state
 from recurra.layers.dropout import draw_mask
+from recurra.layers.inputs import Sequences
 from recurra.layers.states import LayerState, join_states, map_state, part_states
 from recurra.loop import packed_index, unroll
 
@@ -40,8 +42,8 @@ class Stack:
         projections: For each layer what its output goes through; empty where there is nothing.
         residual: Whether each layer but the first adds the output of the one below, before dropout.
         engine: As for ``unroll``.
-        initial: Learned initial states in the form of a state, each tensor without a batch axis; ``None`` where the
-            cells have their own.
+        initial: For each cell its learned initial state, in its form, each tensor without a batch axis; ``None`` for a
+            state, or in a state, where the cell has its own. Empty where nothing is learned.
         is_stacked: Whether the states of all cells are stacked, and not one entry a cell.
     """
 
@@ -55,12 +57,19 @@ class Stack:
     projections: Sequence[torch.nn.Module] = ()
     residual: bool = False
     engine: str = "auto"
-    initial: LayerState = None
+    initial: Sequence[Any] = ()
     is_stacked: bool = True
 
 
 def run_layer(
-    stack: Stack, input: Tensor | PackedSequence, state: LayerState, *, lengths: Any, reset: Any, batch_first: bool
+    stack: Stack,
+    input: Sequences,
+    state: LayerState,
+    *,
+    lengths: Any,
+    reset: Any,
+    batch_first: bool,
+    extras: tuple[Any, ...] = (),
 ) -> tuple[Tensor | PackedSequence, LayerState]:
     """Run a stack over an input in any of the forms that torch's layers take.
 
@@ -72,6 +81,7 @@ def run_layer(
         lengths: (B,) integers, a single one for a single sequence; not for a packed batch, which has its own.
         reset: Bool, of the form of ``input`` without its last axis; (T, B) for a packed batch, rows in the order in
             which they were packed.
+        extras: What every cell is given beside its input, in the form of ``input``; see :func:`part_input`.
         batch_first: Whether the first axis of a padded input, of its ``reset`` and of the output is the batch.
 
     Returns:
@@ -82,11 +92,11 @@ def run_layer(
         ArgumentError: When a packed batch comes with ``lengths``.
     """
     if isinstance(input, PackedSequence):
-        return _run_packed(stack, input, state, lengths=lengths, reset=reset)
+        return _run_packed(stack, input, state, lengths=lengths, reset=reset, extras=extras)
     if not isinstance(input, Tensor):
         raise ShapeError(f"{stack.who} expected input to be a tensor or a PackedSequence, got {type(input).__name__}")
     if input.dim() == 2:
-        return _run_single(stack, input, state, lengths=lengths, reset=reset)
+        return _run_single(stack, input, state, lengths=lengths, reset=reset, extras=extras)
     if input.dim() != 3:
         raise ShapeError(
             f"{stack.who} expected input of shape {_axes(batch_first)} or (time, input_size), got {tuple(input.shape)}"
@@ -99,14 +109,21 @@ def run_layer(
         )
     if isinstance(reset, Tensor) and batch_first:
         reset = reset.transpose(0, 1)
-    output, last = run_stack(stack, x, state, lengths=lengths, reset=reset)
+    extras = tuple(extra.transpose(0, 1) if batch_first else extra for extra in extras)
+    output, last = run_stack(stack, x, state, lengths=lengths, reset=reset, extras=extras)
     return output.transpose(0, 1) if batch_first else output, last
 
 
 def run_stack(
-    stack: Stack, x: Tensor, state: LayerState, *, lengths: Any = None, reset: Tensor | None = None
+    stack: Stack,
+    x: Tensor,
+    state: LayerState,
+    *,
+    lengths: Any = None,
+    reset: Tensor | None = None,
+    extras: tuple[Tensor, ...] = (),
 ) -> tuple[Tensor, LayerState]:
-    """Run a stack over (T, B, I).
+    """Run a stack over (T, B, I), with extras (T, B, ·) that every cell is given.
 
     Returns:
         The output (T, B, ·) of the last layer, and the last states, layer by layer and in it direction by direction.
@@ -114,7 +131,7 @@ def run_stack(
     num_directions = len(stack.cells[0])
     num_cells = len(stack.cells) * num_directions
     states = part_states(state, num_cells, is_stacked=stack.is_stacked)
-    initial = part_states(stack.initial, num_cells, is_stacked=stack.is_stacked)
+    initial = stack.initial or [None] * num_cells
     last: list[State] = []
     for layer, cells in enumerate(stack.cells):
         below, x = x, _drop_input(stack, x, layer)
@@ -123,13 +140,13 @@ def run_stack(
             place = layer * num_directions + direction
             output, left = unroll(
                 cell,
-                x,
+                (x, *extras) if extras else x,
                 states[place],
                 lengths=lengths,
                 reset=reset,
                 reverse=direction == 1,
                 engine=stack.engine,
-                initial_state=_expand(initial[place], x.shape[1]),
+                initial_state=start_state(cell, initial[place], x.shape[1]),
             )
             outputs.append(output)
             last.append(left)
@@ -151,7 +168,9 @@ def _drop_input(stack: Stack, x: Tensor, layer: int) -> Tensor:
     return x * draw_mask(x, x.shape[-1], p)
 
 
-def _run_single(stack: Stack, x: Tensor, state: LayerState, *, lengths: Any, reset: Any) -> tuple[Tensor, LayerState]:
+def _run_single(
+    stack: Stack, x: Tensor, state: LayerState, *, lengths: Any, reset: Any, extras: tuple[Tensor, ...]
+) -> tuple[Tensor, LayerState]:
     if lengths is not None:
         if not isinstance(lengths, int) and not (isinstance(lengths, Tensor) and lengths.dim() == 0):
             raise ShapeError(f"{stack.who} expected lengths of a single sequence to be one integer, got {lengths!r}")
@@ -165,12 +184,19 @@ def _run_single(stack: Stack, x: Tensor, state: LayerState, *, lengths: Any, res
         reset = reset.unsqueeze(1)
     batch_axis = 1 if stack.is_stacked else 0
     batched = None if state is None else map_state(state, lambda s: s.unsqueeze(batch_axis))
-    output, last = run_stack(stack, x.unsqueeze(1), batched, lengths=lengths, reset=reset)
+    extras = tuple(extra.unsqueeze(1) for extra in extras)
+    output, last = run_stack(stack, x.unsqueeze(1), batched, lengths=lengths, reset=reset, extras=extras)
     return output.squeeze(1), map_state(last, lambda s: s.squeeze(batch_axis))
 
 
 def _run_packed(
-    stack: Stack, packed: PackedSequence, state: LayerState, *, lengths: Any, reset: Any
+    stack: Stack,
+    packed: PackedSequence,
+    state: LayerState,
+    *,
+    lengths: Any,
+    reset: Any,
+    extras: tuple[PackedSequence, ...],
 ) -> tuple[PackedSequence, LayerState]:
     if lengths is not None:
         raise ArgumentError(f"{stack.who} expected no lengths with a PackedSequence, which has its own, got both")
@@ -178,19 +204,19 @@ def _run_packed(
     num_steps, batch_size = len(batch_sizes), int(batch_sizes[0])
     rows = torch.arange(batch_size) if sorted_indices is None else sorted_indices.cpu()
     index = packed_index(batch_sizes, rows, batch_size).to(data.device)
-    flat = data.new_zeros(num_steps * batch_size, *data.shape[1:]).index_copy(0, index, data)
-    x = flat.view(num_steps, batch_size, *data.shape[1:])  # (T, B, I)
+    x, *padded = (_pad(tensor, index, num_steps, batch_size) for tensor in (data, *(extra.data for extra in extras)))
     sorted_lengths = (batch_sizes.unsqueeze(1) > torch.arange(batch_size)).sum(0)
     own = torch.empty_like(sorted_lengths).index_copy(0, rows, sorted_lengths)
-    output, last = run_stack(stack, x, state, lengths=own, reset=reset)
+    output, last = run_stack(stack, x, state, lengths=own, reset=reset, extras=tuple(padded))
     kept = output.reshape(num_steps * batch_size, -1).index_select(0, index)
     return PackedSequence(kept, batch_sizes, sorted_indices, unsorted_indices), last
 
 
+def _pad(data: Tensor, index: Tensor, num_steps: int, batch_size: int) -> Tensor:
+    """Return packed steps as (T, B, ·), given the place of each in (T*B, ·)."""
+    flat = data.new_zeros(num_steps * batch_size, *data.shape[1:]).index_copy(0, index, data)
+    return flat.view(num_steps, batch_size, *data.shape[1:])
+
+
 def _axes(batch_first: bool) -> str:
     return "(batch, time, input_size)" if batch_first else "(time, batch, input_size)"
-
-
-def _expand(state: State | None, batch_size: int) -> State | None:
-    expanded: State | None = None if state is None else map_state(state, lambda s: s.expand(batch_size, -1))
-    return expanded

@@ -8,12 +8,13 @@ from typing import Any, TypeAlias
 import torch
 from torch import Tensor
 
-from recurra.cells import Cell, State
+from recurra.cells import Cell, SequenceCall, State
+from recurra.cells.sequence_call import FROM_START
 from recurra.errors import ArgumentError, ShapeError
 from recurra.layers.rewriting import rewritten_forward
 from recurra.loop.checks import check_inputs, check_states
-from recurra.loop.plan import as_step
-from recurra.loop.probing import declared_layout, find_initial_state, split_result
+from recurra.loop.plan import added_inputs, as_step
+from recurra.loop.probing import as_tuple, declared_layout, find_initial_state, split_result
 
 Changes: TypeAlias = Mapping[str, Callable[[Tensor], Tensor]]
 """By the name of a place in a cell's ``forward``, what becomes of the value there; see ``rewriting.py``."""
@@ -21,7 +22,7 @@ Changes: TypeAlias = Mapping[str, Callable[[Tensor], Tensor]]
 _FORWARDED = frozenset(
     (
         *("states", "input_size", "hidden_size", "inputs", "input_sizes", "returns_output", "initial_state"),
-        *("reset_parameters", "candidates", "source", "gates"),
+        *("reset_parameters", "candidates", "source", "gates", "memories", "output_from"),
     )
 )
 _HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
@@ -81,15 +82,18 @@ class CellWrapper(torch.nn.Module):
         """How many tensors :meth:`own_inputs` returns now."""
         return 0
 
-    def sequence_inputs(self, x: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    def inner_call(self, call: SequenceCall) -> SequenceCall:
+        """Return how the inner cell is run over a sequence where this one is run as ``call`` says."""
+        return call
+
+    def sequence_inputs(self, x: tuple[Tensor, ...], call: SequenceCall = FROM_START) -> tuple[Tensor, ...]:
         """Return what the steps of a sequence are given besides x, the inner cell's first; see :func:`recurra.unroll`.
 
         Raises:
-            ShapeError: When x is not as wide as the inner cell's input.
+            ShapeError: When x is not as wide as the inner cell's input, or the inner cell returns no such tensors.
         """
         check_inputs(self.cell, x if len(x) > 1 else x[0])
-        inner: Callable[[tuple[Tensor, ...]], tuple[Tensor, ...]] | None = getattr(self.cell, "sequence_inputs", None)
-        return (*(() if inner is None else inner(x)), *self.own_inputs(x[0]))
+        return (*added_inputs(self.cell, x, self.inner_call(call)), *self.own_inputs(x[0]))
 
     def forward(
         self, x: Tensor | tuple[Tensor, ...], state: State | None = None, changes: Changes | None = None
@@ -183,10 +187,19 @@ def join(changes: Changes, places: tuple[str, ...], change: Callable[[str, Tenso
     return {**changes, **{place: at(place) for place in places}}
 
 
+def memories_of(cell: torch.nn.Module) -> tuple[str, ...] | None:
+    """Return the states that a cell says may be kept or learned; ``None`` is all, also of a foreign cell."""
+    names = getattr(cell, "memories", None)
+    return names if isinstance(names, tuple) else None
+
+
 def replace_state(cell: torch.nn.Module, result: Any, state: State) -> Any:
-    """Return a step's result with another state, and another output where that is the first state."""
+    """Return a step's result with another state, and the output made anew where that can be: see ``output_from``."""
+    if not getattr(cell, "returns_output", False):
+        return state
     output, _ = split_result(cell, result)
-    return (output, state) if getattr(cell, "returns_output", False) else state
+    make: Callable[..., Tensor] | None = getattr(cell, "output_from", None)
+    return (make(*as_tuple(state)) if callable(make) else output), state
 
 
 def _map(value: Any, function: Callable[[Tensor], Tensor]) -> Any:

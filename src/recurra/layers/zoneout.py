@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from recurra.cells import State
+from recurra.cells import SequenceCall, State
 from recurra.cells.checks import check_number
 from recurra.errors import ArgumentError, ChoiceError
-from recurra.layers.wrapping import CellWrapper, Changes, replace_state
+from recurra.layers.wrapping import CellWrapper, Changes, memories_of, replace_state
 from recurra.loop.plan import as_step
 from recurra.loop.probing import as_tuple, find_initial_state, split_result
 
@@ -25,13 +26,16 @@ class Zoneout(CellWrapper):
     p is the probability of keeping the OLD value, as in the paper; some public scripts take 1 - p.
     The new states are computed from one another as the cell does it, before any of them is zoned, so an LSTM's h is
     made of the new c.
-    Where the output is a state, it is the zoned one.
+    Where the output is a state, it is the zoned one. Where it is made of the new states alone, and the cell has a
+    method ``output_from(*states)`` that says how, it is made of the zoned ones. Any other output, such as a gate's
+    product with the new state, is the one made before zoneout.
 
     Args:
         cell: Any cell.
-        p: Probability in [0, 1], of all states or of each by its name: ``{"c": 0.5, "h": 0.05}``; states not named are
-            left alone, as those should be that count time or hold past inputs. Only a cell that names its states
-            (``states``) can be given names.
+        p: Probability in [0, 1]: one number for the cell's memories, or one for each state by its name, as in
+            ``{"c": 0.5, "h": 0.05}``; states not named are left alone. Memories are what the cell says (``memories``):
+            no clock, no past inputs, no normaliser. Of a cell that does not say, they are all states. Only a cell that
+            names its states (``states``) can be given names.
 
     Raises:
         ArgumentError: When p is no probability, or names states of a cell that has no names for them.
@@ -76,9 +80,21 @@ class Zoneout(CellWrapper):
         return replace_state(self.cell, result, zoned[0] if isinstance(new, Tensor) else zoned)
 
     def _probabilities(self, count: int) -> list[float]:
-        if isinstance(self.p, float):
+        if not isinstance(self.p, float):
+            return [self.p.get(name, 0.0) for name in self.states]
+        memories = memories_of(self.cell)
+        if memories is None:
             return [self.p] * count
-        return [self.p.get(name, 0.0) for name in self.states]
+        return [self.p if name in memories else 0.0 for name in self.states]
+
+    def inner_call(self, call: SequenceCall) -> SequenceCall:
+        """Return how the inner cell is run: with other states than its own where others than memories are kept."""
+        memories = memories_of(self.cell)
+        if isinstance(self.p, float):
+            is_plain = memories is not None or self.p == 0
+        else:
+            is_plain = {name for name, p in self.p.items() if p} <= set(memories or ())
+        return dataclasses.replace(call, is_plain=call.is_plain and is_plain)
 
     def _zone(self, p: float, old: Tensor, new: Tensor) -> Tensor:
         if p == 0:

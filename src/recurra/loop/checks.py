@@ -14,6 +14,16 @@ from recurra.errors import ShapeError
 INTEGER_TYPES = (torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64)
 
 
+def check_cell(who: str, cell: Any) -> None:
+    """Check that ``cell`` is a module.
+
+    Raises:
+        ShapeError: When it is not.
+    """
+    if not isinstance(cell, torch.nn.Module):
+        raise ShapeError(f"{who} expected cell to be a torch.nn.Module, got {type(cell).__name__}")
+
+
 def check_inputs(cell: torch.nn.Module, x: Any) -> tuple[Tensor, ...]:
     """Return the inputs as a tuple of (T, B, I) tensors.
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import functools
 import types
 from collections import deque
+from collections.abc import Mapping
 from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn.utils import parametrize
 
-from recurra.loop.structure import NOT_OF_THE_CALL, is_closed, is_filled, kind_of
+from recurra.loop.parametrized import PARAMETRIZATIONS, computed_names, plain_type
+from recurra.loop.structure import EXACT, MAPPINGS, NOT_OF_THE_CALL, is_closed, is_filled, kind_of
 
 
 def copy_cell(cell: torch.nn.Module, tensors: dict[int, Tensor]) -> torch.nn.Module:
@@ -30,15 +31,30 @@ class Copier:
 
     Args:
         tensors: By the id of a tensor of the tree, what stands in its place; a tensor not among them stays itself.
+        computed: By the id of a module and the name of a weight, what its parametrisations computed. The copy of such a
+            module is of the class that was written, and holds it as an attribute. A copy with them is not to be run,
+            but copied again: what is empty in it is not copied.
+        has_parametrizations: Whether such a copy keeps the parametrisations too.
     """
 
-    def __init__(self, tensors: dict[int, Tensor]) -> None:
+    def __init__(
+        self,
+        tensors: dict[int, Tensor],
+        *,
+        computed: Mapping[tuple[int, str], Any] = types.MappingProxyType({}),
+        has_parametrizations: bool = True,
+    ) -> None:
         self.tensors = tensors
+        self.computed = computed
+        self.has_parametrizations = has_parametrizations
         self.memo: dict[int, Any] = {}
 
     def copy(self, value: Any) -> Any:
         """Return the copy of ``value``; the same one at every call."""
-        kind = kind_of(value)
+        cls = type(value)
+        if cls in EXACT:
+            return value
+        kind = "mapping" if cls in MAPPINGS else kind_of(value)
         if kind == "tensor":
             return self.tensors.get(id(value), value)
         if kind in ("plain", "fixed", "unknown") or (kind == "function" and is_closed(value)):
@@ -49,20 +65,33 @@ class Copier:
         return self.memo[id(value)]
 
     def _copy_module(self, module: torch.nn.Module) -> torch.nn.Module:
-        new: torch.nn.Module = self._blank(module)
+        computed = self._computed_weights(module) if self.computed else {}
+        new: torch.nn.Module = self._blank(module, plain_type(module) if computed else type(module))
+        values, memo = new.__dict__, self.memo
         for name, value in module.__dict__.items():
-            new.__dict__[name] = value if name in NOT_OF_THE_CALL else self.copy(value)
-        if parametrize.is_parametrized(module):
-            parametrizations: Any = module.parametrizations
-            new.__class__ = _without_cache(type(module), list(parametrizations))
+            if name in NOT_OF_THE_CALL or type(value) in EXACT:
+                values[name] = value
+            elif type(value) in MAPPINGS and not value:
+                # most are, and a copy with computed weights, which nothing runs, is made at every call
+                values[name] = memo.setdefault(id(value), value if self.computed else value.copy())
+            elif computed and name == "_modules" and not self.has_parametrizations:
+                values[name] = {key: self.copy(child) for key, child in value.items() if key != PARAMETRIZATIONS}
+            else:
+                values[name] = self.copy(value)
+        values.update(computed)
         return new
 
-    def _blank(self, value: Any) -> Any:
-        new = self.memo[id(value)] = object.__new__(type(value))
+    def _computed_weights(self, module: torch.nn.Module) -> dict[str, Any]:
+        keys = {name: (id(module), name) for name in computed_names(module)}
+        return {name: self.computed[key] for name, key in keys.items() if key in self.computed}
+
+    def _blank(self, value: Any, cls: type) -> Any:
+        new: Any = object.__new__(cls)
+        self.memo[id(value)] = new
         return new
 
     def _copy_object(self, value: Any) -> Any:
-        new = self._blank(value)
+        new = self._blank(value, type(value))
         new.__dict__.update({name: self.copy(item) for name, item in vars(value).items()})
         return new
 
@@ -77,7 +106,8 @@ class Copier:
 
     def _copy_mapping(self, value: Any) -> Any:
         new = self.memo[id(value)] = value.copy()
-        new.update({key: self.copy(item) for key, item in value.items()})
+        if value:
+            new.update({key: self.copy(item) for key, item in value.items()})
         return new
 
     def _copy_set(self, value: Any) -> Any:
@@ -105,15 +135,3 @@ class Copier:
         return type(value)(
             self.copy(value.func), *items, **{name: self.copy(item) for name, item in value.keywords.items()}
         )
-
-
-def _without_cache(cls: type, names: list[str]) -> type:
-    """Return a parametrised class that computes its weights: torch's cache goes by the module that it was made for."""
-    values = {name: value for name, value in vars(cls).items() if name not in ("__dict__", "__weakref__")}
-    values |= {name: property(functools.partial(_compute_weight, name=name)) for name in names}
-    return type(cls.__name__, cls.__bases__, values)
-
-
-def _compute_weight(module: Any, name: str) -> Tensor:
-    weight: Tensor = module.parametrizations[name]()
-    return weight

@@ -11,7 +11,8 @@ from torch import Tensor
 
 from recurra.cells import State
 from recurra.errors import ArgumentError
-from recurra.loop.computed_weights import with_computed_weights
+from recurra.loop.checks import check_cell
+from recurra.loop.computed_weights import computed_weights, with_computed_weights
 from recurra.loop.fission import width
 from recurra.loop.graph import POINTWISE, ancestors
 from recurra.loop.plan import Plan, build_plan
@@ -56,8 +57,13 @@ def describe(
     """
     from recurra.loop.compiled import find_compiled  # LLVM is loaded by who uses it
 
-    plan = build_plan(cell, _one_step(cell, x), state, lengths=None, reset=None, reverse=False, initial_state=None)
-    step, _, _ = find_compiled(with_computed_weights(plan))
+    check_cell("describe", cell)
+    steps = _one_step(cell, x)
+    devices = [p.device for p in cell.parameters() if p.is_cuda][:1]
+    # what it draws, as a call does, is not taken from the calls to come
+    with torch.random.fork_rng(devices), computed_weights(cell):
+        plan = build_plan(cell, steps, state, lengths=None, reset=None, reverse=False, initial_state=None)
+        step, _, _ = find_compiled(with_computed_weights(plan)[0])
     for line in _lines(cell, plan, step, llvm=llvm):
         print(line, file=file or sys.stdout)
 

@@ -10,10 +10,11 @@ import torch
 from torch import Tensor
 
 from recurra.errors import EngineFallbackWarning, UnsupportedCellError
-from recurra.loop.computed_weights import with_computed_weights
+from recurra.loop.computed_weights import let_go, tensors_computed, with_computed_weights
 from recurra.loop.eager import run_eager
 from recurra.loop.kernel import find_obstacle, name_of_function, run_torch
 from recurra.loop.obstacles import find_hooks, find_obstacle_around, find_obstacle_in_tensors
+from recurra.loop.parametrized import step_modules
 from recurra.loop.plan import Plan
 
 Engine = Callable[[Plan], tuple[Tensor, tuple[Tensor, ...]]]
@@ -45,17 +46,19 @@ def _pick_native(plan: Plan) -> Engine:
         return run_eager
     if _is_autocast(plan):
         return _pick_without_autocast(plan)
-    obstacle = _obstacle_in_surroundings(plan) or _obstacle_in_types(plan)
+    weights = _weights(plan)
+    obstacle = _obstacle_in_surroundings(plan, weights) or _obstacle_in_types(plan, weights)
     if obstacle:
         raise _refusal("native", plan, obstacle, "use engine='auto' or 'eager'")
-    hooks = find_hooks(plan.cell)
+    own, computed = with_computed_weights(plan)
+    hooks = find_hooks(step_modules(own.cell))
     if hooks:
         raise _refusal("native", plan, f"{hooks}, which are called at every step only in the plain loop", "")
     from recurra.loop import compiled, native  # LLVM is loaded by who uses it
 
-    own = with_computed_weights(plan)
-    step, weights, key = compiled.find_compiled(own)
-    return lambda _: native.run_compiled(step, own, weights, key)
+    step, tensors, key = compiled.find_compiled(own)
+    let_go(computed)
+    return lambda _: native.run_compiled(step, own, tensors, key)
 
 
 def _is_autocast(plan: Plan) -> bool:
@@ -64,7 +67,7 @@ def _is_autocast(plan: Plan) -> bool:
 
 def _pick_without_autocast(plan: Plan) -> Engine:
     """Run a call in the type of the cell's weights, whatever autocast would make of its products."""
-    weight = next((p for p in plan.cell.parameters() if p.is_floating_point()), plan.x[0])
+    weight = next(iter(_weights(plan)), plan.x[0])
 
     def cast(tensors: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
         return tuple(t.to(weight.dtype) if t.is_floating_point() else t for t in tensors)
@@ -94,7 +97,7 @@ def _pick_fastest(plan: Plan) -> Engine:
     is_torchs = not find_obstacle(plan)
     if is_torchs and plan.num_steps <= TORCH_STEPS[name_of_function(plan.cell)]:
         return run_torch
-    if _obstacle_in_surroundings(plan):
+    if _obstacle_in_surroundings(plan, _weights(plan)):
         return run_torch if is_torchs else run_eager
     try:
         return _pick_native(plan)
@@ -105,23 +108,25 @@ def _pick_fastest(plan: Plan) -> Engine:
         return run_eager
 
 
-def _obstacle_in_surroundings(plan: Plan) -> str:
+def _obstacle_in_surroundings(plan: Plan, weights: list[Tensor]) -> str:
     """Say what keeps any cell from native code here, which needs no warning; empty if nothing does."""
     if plan.x[0].device.type != "cpu":
         return f"its tensors are on {plan.x[0].device}, and compiled code is for the CPU"
     if torch.compiler.is_compiling():
         return "torch.compile is at work"
-    return find_obstacle_around(plan, _weights(plan))
+    return find_obstacle_around(plan, weights)
 
 
-def _obstacle_in_types(plan: Plan) -> str:
+def _obstacle_in_types(plan: Plan, weights: list[Tensor]) -> str:
     if plan.x[0].dtype not in (torch.float32, torch.float64):
         return f"its tensors are {plan.x[0].dtype}, and compiled code is for float32 and float64"
-    return find_obstacle_in_tensors(plan, _weights(plan))
+    return find_obstacle_in_tensors(plan, weights)
 
 
 def _weights(plan: Plan) -> list[Tensor]:
-    return [p for p in plan.cell.parameters() if p.is_floating_point()]
+    """Return the floating-point weights that a step reads: parameters, and what is computed in place of some."""
+    own = (p for module in step_modules(plan.cell) for p in module._parameters.values() if p is not None)
+    return [weight for weight in (*own, *tensors_computed(plan.cell)) if weight.is_floating_point()]
 
 
 def _refusal(engine: str, plan: Plan, obstacle: str, hint: str) -> UnsupportedCellError:

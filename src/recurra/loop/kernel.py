@@ -13,10 +13,11 @@ import torch
 from torch import Tensor
 
 from recurra.cells import ElmanCell, ElmanReLUCell, GRUCell, LSTMCell, ProjectedLSTMCell
+from recurra.loop.computed_weights import tensors_computed
 from recurra.loop.obstacles import find_hooks, find_obstacle_around, find_obstacle_in_tensors
 from recurra.loop.packing import packed_batch_sizes, packed_index
+from recurra.loop.parametrized import plain_type, step_modules
 from recurra.loop.plan import Plan
-from recurra.loop.probing import plain_type
 
 _VF: Any = torch._VF  # the entry that torch.nn.LSTM itself uses
 _FUNCTIONS: dict[type, Callable[..., Any]] = {
@@ -55,7 +56,7 @@ def _obstacle_in_cell(cell: torch.nn.Module) -> str:
         return "it is none of torch's own recurrences"
     if "forward" in cell.__dict__:
         return "its forward was replaced"
-    hooks = find_hooks(cell)
+    hooks = find_hooks(step_modules(cell))
     if hooks:
         return hooks
     if (cell.bias_ih is None) != (cell.bias_hh is None):
@@ -69,7 +70,8 @@ def _obstacle_in_call(plan: Plan) -> str:
     if plan.is_tuple:
         return "a step takes a tuple"
     weight: Any = plan.cell.weight_ih
-    obstacle = find_obstacle_around(plan, [weight]) or find_obstacle_in_tensors(plan, [weight])
+    weights = [weight, *tensors_computed(plan.cell)]
+    obstacle = find_obstacle_around(plan, weights) or find_obstacle_in_tensors(plan, weights)
     if not obstacle and plan.x[0].device.type == "cpu" and torch.is_autocast_enabled("cpu"):
         return "autocast is on, which torch's functions do not follow on the CPU"
     return obstacle

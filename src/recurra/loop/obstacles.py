@@ -61,11 +61,15 @@ def _is_default_device(mode: object) -> bool:
     return isinstance(mode, DeviceContext) and torch.device(mode.device).type == "cpu"
 
 
-def find_hooks(cell: torch.nn.Module) -> str:
-    """Say that a module or all modules have hooks, which expect to be called at every step; empty if there are none."""
+def find_hooks(modules: Iterable[torch.nn.Module]) -> str:
+    """Say that modules of a step, or all of torch, have hooks, which expect to be called at every step; empty if not.
+
+    Args:
+        modules: The modules that a step may run; see :func:`recurra.loop.parametrized.step_modules`.
+    """
     if any(getattr(torch_module, f"_global{name}") for name in _HOOKS):
         return "there are global module hooks"
-    if any(getattr(module, name) for module in cell.modules() for name in _HOOKS):
+    if any(getattr(module, name) for module in modules for name in _HOOKS):
         return "it has hooks"
     return ""
 

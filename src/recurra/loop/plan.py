@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -10,10 +11,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from recurra.cells import State
-from recurra.errors import ShapeError
+from recurra.cells import SequenceCall, State
+from recurra.errors import ShapeError, UnsupportedCellError
 from recurra.loop.checks import check_inputs, check_lengths, check_reset, check_states, describe
-from recurra.loop.computed_weights import compute_weights
 from recurra.loop.probing import Step, as_tuple, declared_layout, find_initial_state
 
 
@@ -95,30 +95,20 @@ def build_plan(
         ShapeError: When a tensor is of another shape or type than the call needs.
         UnsupportedCellError: When the initial state is needed and cannot be known.
     """
-    if not isinstance(cell, torch.nn.Module):
-        raise ShapeError(f"unroll expected cell to be a torch.nn.Module, got {type(cell).__name__}")
-    compute_weights(cell)
     inputs = check_inputs(cell, x)
     total, batch_size = inputs[0].shape[:2]
-    num_steps = total
-    if lengths is not None:
-        lengths = check_lengths("unroll", lengths, total, batch_size).clone()
-        num_steps = int(lengths.max()) if batch_size else 0
-        inputs = tuple(tensor[:num_steps] for tensor in inputs)
-        lengths = None if bool((lengths == num_steps).all()) else lengths
-    is_tuple = isinstance(x, tuple)
-    added = _sequence_inputs(cell, inputs)
-    inputs, is_tuple = (*inputs, *added), is_tuple or bool(added)
+    inputs, lengths = _cut(inputs, lengths)
     if reset is not None:
         # a copy: the backward pass reads it again, and callers use such masks again
-        reset = check_reset(reset, (total, batch_size))[:num_steps].clone()
-    state_given = _check_given(cell, state, "state", batch_size)
-    initial = _check_given(cell, initial_state, "initial_state", batch_size)
-    if initial is None and (state_given is None or reset is not None):
-        step = tuple(_first_step(tensor, lengths) for tensor in inputs)
-        initial = find_initial_state(cell, as_step(step, is_tuple))
-    start = initial if state_given is None else state_given
-    assert start is not None
+        reset = check_reset(reset, (total, batch_size))[: inputs[0].shape[0]].clone()
+    call = _build_call(cell, inputs[0], state, initial_state, lengths=lengths, reset=reset, reverse=reverse)
+    added = added_inputs(cell, inputs, call)
+    inputs, is_tuple = (*inputs, *added), isinstance(x, tuple) or bool(added)
+    start, initial = call.state, call.initial
+    if start is None or (reset is not None and initial is None):
+        first = tuple(_first_step(tensor, lengths) for tensor in inputs)
+        initial = find_initial_state(cell, as_step(first, is_tuple))
+        start = initial if start is None else start
     if reset is not None:
         _check_same_form(cell, start, initial)
     return Plan(
@@ -134,16 +124,61 @@ def build_plan(
     )
 
 
-def _sequence_inputs(cell: torch.nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+def _cut(inputs: tuple[Tensor, ...], lengths: Any) -> tuple[tuple[Tensor, ...], Tensor | None]:
+    """Return the steps that run, as many as the longest row has, and the lengths where they differ."""
+    if lengths is None:
+        return inputs, None
+    total, batch_size = inputs[0].shape[:2]
+    lengths = check_lengths("unroll", lengths, total, batch_size).clone()
+    num_steps = int(lengths.max()) if batch_size else 0
+    return tuple(tensor[:num_steps] for tensor in inputs), None if bool((lengths == num_steps).all()) else lengths
+
+
+def _build_call(
+    cell: torch.nn.Module,
+    x: Tensor,
+    state: Any,
+    initial_state: Any,
+    *,
+    lengths: Tensor | None,
+    reset: Tensor | None,
+    reverse: bool,
+) -> SequenceCall:
+    """Return what is known of a call before the cell adds to its inputs, which may depend on it."""
+    start = _check_given(cell, state, "state", x.shape[1])
+    initial = _check_given(cell, initial_state, "initial_state", x.shape[1])
+    is_needed = initial is None and (start is None or reset is not None)
+    if is_needed and callable(getattr(cell, "initial_state", None)):
+        initial = find_initial_state(cell, _first_step(x, lengths))
+    return SequenceCall(
+        state=initial if start is None else start,
+        initial=None if reset is None else initial,
+        lengths=lengths,
+        reset=reset,
+        reverse=reverse,
+    )
+
+
+def added_inputs(cell: torch.nn.Module, inputs: tuple[Tensor, ...], call: SequenceCall) -> tuple[Tensor, ...]:
     """Return what the cell adds to the inputs of a sequence.
 
     Raises:
         ShapeError: When that is no tuple of (num_steps, B, width) tensors.
+        UnsupportedCellError: When its method is not called as it should be.
     """
-    make: Callable[[tuple[Tensor, ...]], Any] | None = getattr(cell, "sequence_inputs", None)
+    make: Callable[[tuple[Tensor, ...], SequenceCall], Any] | None = getattr(cell, "sequence_inputs", None)
     if not callable(make):
         return ()
-    added = make(inputs)
+    try:
+        added = make(inputs, call)
+    except TypeError as error:
+        obstacle = _find_binding_error(make, inputs, call)
+        if not obstacle:
+            raise
+        raise UnsupportedCellError(
+            f"unroll expected sequence_inputs of {type(cell).__name__} to be called with (x, call), got: {obstacle}",
+            hint="call is a recurra.cells.SequenceCall, which tells state, lengths, resets and direction",
+        ) from error
     if not isinstance(added, tuple) or not all(isinstance(tensor, Tensor) for tensor in added):
         raise ShapeError(
             f"unroll expected sequence_inputs of {type(cell).__name__} to return a tuple of tensors, "
@@ -156,6 +191,15 @@ def _sequence_inputs(cell: torch.nn.Module, inputs: tuple[Tensor, ...]) -> tuple
                 f"(time={inputs[0].shape[0]}, batch={inputs[0].shape[1]}, width), got {tuple(tensor.shape)}"
             )
     return added
+
+
+def _find_binding_error(function: Callable[..., Any], *args: Any) -> str:
+    """Say why a function cannot be called with such arguments; empty if it can."""
+    try:
+        inspect.signature(function).bind(*args)
+    except TypeError as error:
+        return str(error)
+    return ""
 
 
 def _check_given(cell: torch.nn.Module, given: Any, name: str, batch_size: int) -> State | None:

@@ -13,12 +13,12 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn.utils import parametrize
 
 from recurra.cells import State
 from recurra.errors import UnsupportedCellError
 from recurra.loop.checks import describe
 from recurra.loop.fingerprint import examine
+from recurra.loop.parametrized import plain_type
 
 Step = Tensor | tuple[Tensor, ...]
 """The input of one step: (B, I), or a tuple of such tensors."""
@@ -39,12 +39,6 @@ class Layout:
     output_size: int
     widths: tuple[int, ...]
     is_bare: bool
-
-
-def plain_type(cell: torch.nn.Module) -> type:
-    """Return the class of ``cell`` as it was written: a parametrised module carries a class made on the fly."""
-    found: type = parametrize.type_before_parametrizations(cell)
-    return found
 
 
 def as_tuple(state: Any) -> tuple[Tensor, ...]:

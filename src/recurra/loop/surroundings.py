@@ -9,8 +9,16 @@ from typing import Any
 
 import torch
 
+from recurra.loop.graph import words
+
 _PLAIN = (int, float, complex, bool, str, bytes, type(None))
 _CONSTANT_MODULES = ("torch.", "recurra.")
+_TO_PARAMETRIZATIONS = frozenset(
+    words(
+        "parametrizations is_parametrized _modules modules named_modules children named_children get_submodule",
+        "parameters named_parameters get_parameter buffers named_buffers get_buffer state_dict",
+    )
+)
 
 
 def plain_surroundings(cell: torch.nn.Module) -> Hashable:
@@ -38,6 +46,28 @@ def plain_surroundings(cell: torch.nn.Module) -> Hashable:
 def _reads(cls: type) -> tuple[tuple[dict[str, Any], tuple[str, ...]], ...]:
     """Return for each function the global variables, and those of their names that it uses."""
     return tuple((f.__globals__, tuple(sorted(set(_names(f.__code__))))) for f in _functions(cls))
+
+
+@functools.lru_cache(maxsize=1024)
+def reads_parametrizations(cls: type) -> bool:
+    """Whether the step of a class may look at what its weights are computed from, as far as it can be seen.
+
+    Seen is a name that leads there, in ``forward`` or in what it calls of its class and of its module.
+    """
+    waiting = ["forward"]
+    known: set[str] = set()
+    # of one name there may be several, where a class calls that of its base
+    functions: dict[str, list[types.FunctionType]] = {}
+    for function in (*_functions(cls), *_properties(cls)):
+        functions.setdefault(function.__name__, []).append(function)
+    while waiting:
+        name = waiting.pop()
+        if name in known:
+            continue
+        known.add(name)
+        for function in functions.get(name, ()):
+            waiting += [*_names(function.__code__), *_texts(function.__code__)]
+    return not known.isdisjoint(_TO_PARAMETRIZATIONS)
 
 
 @functools.lru_cache(maxsize=1024)
@@ -71,6 +101,19 @@ def _names(code: types.CodeType) -> Iterator[str]:
     for constant in code.co_consts:
         if isinstance(constant, types.CodeType):
             yield from _names(constant)
+
+
+def _properties(cls: type) -> list[types.FunctionType]:
+    values = (value.fget for base in cls.__mro__ for value in vars(base).values() if isinstance(value, property))
+    return [function for function in values if isinstance(function, types.FunctionType)]
+
+
+def _texts(code: types.CodeType) -> Iterator[str]:
+    for constant in code.co_consts:
+        if isinstance(constant, types.CodeType):
+            yield from _texts(constant)
+        elif isinstance(constant, str):
+            yield constant
 
 
 def _contents(cell: types.CellType) -> Any:

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor
-from torch.nn.utils import parametrize
 
 from recurra.cells import State
 from recurra.errors import ChoiceError
+from recurra.loop.checks import check_cell
+from recurra.loop.computed_weights import computed_weights
 from recurra.loop.engines import pick_engine
 from recurra.loop.plan import Plan, build_plan
 from recurra.loop.probing import declared_layout, split_result
@@ -33,10 +34,11 @@ def unroll(
     Args:
         cell: Any module whose ``forward(x, state)`` returns the new state: a tensor, or a tuple whose first is the
             output; or (output, state) if its class says ``returns_output = True``. A method
-            ``sequence_inputs(x: tuple[Tensor, ...]) -> tuple[Tensor, ...]`` is called once with all steps that run, and
-            what it returns, each (T, B, width), is given to the steps behind x, in a tuple: so one mask reaches every
-            step of a sequence, the same in every engine. What does not change over time is best returned as
-            ``mask.expand(T, B, width)`` of a (B, width) or (1, B, width).
+            ``sequence_inputs(x: tuple[Tensor, ...], call: SequenceCall) -> tuple[Tensor, ...]`` is called once with all
+            steps that run, and what it returns, each (T, B, width), is given to the steps behind x, in a tuple: so one
+            mask reaches every step of a sequence, the same in every engine. What does not change over time is best
+            returned as ``mask.expand(T, B, width)`` of a (B, width) or (1, B, width). ``call`` tells how the sequence
+            is run, see :class:`recurra.cells.SequenceCall`.
         x: Inputs (T, B, I), or a tuple of such tensors where a step takes more than one. T may be 0.
         state: State before the first step, in the cell's form, each tensor (B, width); ``None`` is ``initial_state``.
         lengths: Valid steps of each row, (B,) integers from 0 to T. A row's state stops at its last valid step, its
@@ -58,7 +60,8 @@ def unroll(
         ShapeError: When an argument is of another shape or type.
         ChoiceError: When ``engine`` is unknown.
         UnsupportedCellError: When the engine asked for cannot run the cell, when the cell's initial state is needed and
-            cannot be known, or when a step returns other states than it was given.
+            cannot be known, when a step returns other states than it was given, or when ``sequence_inputs`` is not
+            called with (x, call).
 
     Example:
         >>> from recurra.cells import GRUCell
@@ -67,8 +70,8 @@ def unroll(
         (torch.Size([5, 2, 4]), torch.Size([2, 4]))
     """
     check_engine("unroll", engine)
-    # a parametrised weight is evaluated once a call, whatever the number of steps
-    with parametrize.cached():
+    check_cell("unroll", cell)
+    with computed_weights(cell):
         plan = build_plan(cell, x, state, lengths=lengths, reset=reset, reverse=reverse, initial_state=initial_state)
         total = (x if isinstance(x, Tensor) else x[0]).shape[0]
         if plan.num_steps == 0:

@@ -92,6 +92,12 @@ class LanguageModel(nn.Module):
         **cell_options: Any,
     ) -> None:
         super().__init__()
+        for name in ("bidirectional", "batch_first"):
+            if cell_options.get(name):
+                raise ArgumentError(
+                    f"LanguageModel expected no {name}, as it predicts what comes after each step of (T, B), "
+                    f"got {name}={cell_options[name]!r}"
+                )
         if init is not None:
             cell_options["init"] = init
         self.vocab_size = vocab_size

@@ -25,6 +25,7 @@ def copy_weights(model: LanguageModel, weights: dict[str, Tensor], positions: li
             vocabularies differ and the model has an adaptive softmax.
     """
     own = model.state_dict()
+    weights = {_plain_name(name): tensor for name, tensor in weights.items()}
     axes = model.vocabulary_axes()
     if "decoder.bias" not in axes and positions != list(range(model.vocab_size)):
         raise ConfigError(
@@ -41,7 +42,7 @@ def copy_weights(model: LanguageModel, weights: dict[str, Tensor], positions: li
     theirs = torch.tensor([positions[index] for index in known])
     ours = torch.tensor(known)
     for name, tensor in own.items():
-        given = weights[name].to(tensor)
+        given = weights[_plain_name(name)].to(tensor)
         if name not in axes:
             # state_dict tensors share memory with the parameters
             tensor.copy_(given)
@@ -55,6 +56,7 @@ def copy_weights(model: LanguageModel, weights: dict[str, Tensor], positions: li
 
 def _differences(own: dict[str, Tensor], weights: dict[str, Tensor], axes: dict[str, int], more: int) -> list[str]:
     """Name what differs but for the number of symbols, of which the weights have ``more``."""
+    own = {_plain_name(name): tensor for name, tensor in own.items()}
     faults = [f"{name} is missing" for name in own.keys() - weights.keys()]
     faults += [f"{name} is not in this model" for name in weights.keys() - own.keys()]
     for name in own.keys() & weights.keys():
@@ -64,3 +66,16 @@ def _differences(own: dict[str, Tensor], weights: dict[str, Tensor], axes: dict[
         if expected != got:
             faults.append(f"{name} expected shape {expected}, got {got}")
     return faults
+
+
+def _plain_name(name: str) -> str:
+    """Return the name that a tensor of a recurrent layer has without zoneout, dropout and the like around its cell.
+
+    These keep the cell in the attribute ``cell``, and a dropped weight in ``parametrizations.NAME.original``.
+    """
+    parts = name.split(".")
+    if parts[0] != "recurrent":
+        return name
+    if "parametrizations" in parts and parts[-1] == "original":
+        parts.pop()
+    return ".".join(part for part in parts if part not in ("cell", "parametrizations"))

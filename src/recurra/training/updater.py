@@ -39,6 +39,9 @@ class Updater:
         self.wrapped, _ = fabric.setup(model, self.optimizer)
         self._run_backward: Callable[[Tensor], None] = fabric.backward
         self._config = config
+        # of a cell that keeps its weights within bounds, as an independently recurrent one does
+        found: list[Any] = [getattr(module, "after_update", None) for module in model.modules()]
+        self._after_update: list[Callable[[], None]] = [method for method in found if callable(method)]
         self._parameters = [parameter for group in self.optimizer.param_groups for parameter in group["params"]]
 
     def backward(self, objective: Tensor) -> float:
@@ -53,11 +56,16 @@ class Updater:
         return value
 
     def update(self, lr: float) -> None:
-        """Take one step of the optimiser at a learning rate, and forget the gradients."""
+        """Take one step of the optimiser at a learning rate, and forget the gradients.
+
+        Modules that have a method ``after_update`` are called then.
+        """
         for group in self.optimizer.param_groups:
             group["lr"] = lr
         self.optimizer.step()
         self.optimizer.zero_grad()
+        for after_update in self._after_update:
+            after_update()
 
 
 def build_fabric(config: TrainingConfig) -> Any:

@@ -1,12 +1,16 @@
 """Options of the cell and of the layers, as a configuration names them."""
 
 import pytest
+import torch
 
 from recurra.cells import RHNCell
-from recurra.errors import ConfigError, UnsupportedCellError
+from recurra.errors import ArgumentError, ConfigError, UnsupportedCellError
 from recurra.layers import RecurrentDropout, Zoneout
+from recurra.models import LanguageModel
+from recurra.models.weight_transfer import copy_weights
 from recurra.tasks.text import DataConfig, ModelConfig, TextConfig, TextTask
 from recurra.tasks.text.cell_options import read_options
+from recurra.tasks.text.saved_state import repeated
 
 
 def layers_of(path, **model):
@@ -57,6 +61,7 @@ def test_an_option_that_the_cell_lacks_is_an_error(text_file):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
+        ({"cell_options": ("bidirectional=true",)}, "expected no bidirectional in cell_options of a model that reads"),
         ({"cell_options": ("depth",)}, "expected cell_options as name=value, got depth"),
         ({"cell_options": ("=3",)}, "expected cell_options as name=value, got =3"),
         ({"cell_options": ("dropout=0.1",)}, "expected dropout as a key of its own and not in cell_options"),
@@ -68,3 +73,34 @@ def test_an_option_that_the_cell_lacks_is_an_error(text_file):
 def test_options_that_do_not_fit_are_errors(options, message):
     with pytest.raises(ConfigError, match=message):
         ModelConfig(**options)
+
+
+def test_states_of_different_widths_are_repeated_for_several_texts(text_file):
+    torch.manual_seed(0)
+    layers = layers_of(text_file, cell="qrnn", embedding_size=4)
+    _, state = layers(torch.randn(3, 1, layers.input_size))
+
+    copies, logits = repeated(state, torch.zeros(1, 7), 4)
+
+    assert not layers.is_stacked
+    assert logits.shape == (4, 7)
+    for mine, theirs in zip(copies, state, strict=True):
+        for copy, part in zip(mine, theirs, strict=True):
+            assert torch.equal(copy, part.expand(4, -1))
+
+
+def test_a_run_without_zoneout_is_where_one_with_it_may_start():
+    plain = LanguageModel(5, cell="lstm", hidden_size=4)
+    model = LanguageModel(5, cell="lstm", hidden_size=4, zoneout=0.1, weight_dropout=0.2)
+
+    copy_weights(model, plain.state_dict(), list(range(5)))
+
+    theirs = plain.recurrent.cell_l0
+    ours = model.recurrent.cell_l0.cell
+    torch.testing.assert_close(ours.weight_ih, theirs.weight_ih, rtol=0, atol=0)
+    torch.testing.assert_close(ours.parametrizations.weight_hh.original, theirs.weight_hh, rtol=0, atol=0)
+
+
+def test_a_language_model_reads_forward_only():
+    with pytest.raises(ArgumentError, match="LanguageModel expected no bidirectional"):
+        LanguageModel(5, bidirectional=True)

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 MODIFIERS = ("recurrent_dropout", "variational_dropout", "weight_dropout", "zoneout")
 """What every cell can be given that has a key of its own."""
 
+_NOT_FORWARD = {"bidirectional", "batch_first", "merge_mode"}
+
 
 def read_options(given: tuple[str, ...]) -> dict[str, Any]:
     """Return options by name; a value is what JSON makes of it (number, true, list, ...), or else the text itself.
@@ -34,6 +36,9 @@ def option_faults(config: ModelConfig) -> list[str]:
         f"expected {name} as a key of its own and not in cell_options" for name in names if name in keys - {"zoneout"}
     ]
     faults += [f"expected each of cell_options once, got {name} again" for name in set(names) if names.count(name) > 1]
+    faults += [
+        f"expected no {name} in cell_options of a model that reads forward, got it" for name in _NOT_FORWARD & {*names}
+    ]
     if "zoneout" in names and config.zoneout:
         faults.append("expected zoneout once, got it in cell_options too")
     return faults

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from recurra.data import Tokenizer
 from recurra.errors import RunError, VocabularyError
+from recurra.layers.states import map_state
 from recurra.models import LanguageModel
 from recurra.training.files import replace_file
 from recurra.training.packing import pack, unpack
@@ -138,10 +139,12 @@ def _fitted(saved: SavedState, path: str | Path, model: LanguageModel, num_sampl
 
 def repeated(state: Any, logits: Tensor, num_samples: int) -> tuple[Any, Tensor]:
     """Return state and logits of one text as those of several equal ones."""
-    parts = state if isinstance(state, tuple) else (state,)
-    copies = tuple(part.repeat_interleave(num_samples, dim=1) for part in parts)  # (L, B, width)
-    return copies if isinstance(state, tuple) else copies[0], logits.repeat_interleave(num_samples, dim=0)
+    # (L, B, width), or (B, width) of each cell
+    copies = map_state(state, lambda part: part.repeat_interleave(num_samples, dim=-2))
+    return copies, logits.repeat_interleave(num_samples, dim=0)
 
 
 def _shapes(state: Any) -> list[list[int]]:
-    return [list(part.shape) for part in (state if isinstance(state, tuple) else (state,))]
+    if isinstance(state, Tensor):
+        return [list(state.shape)]
+    return [shape for part in state for shape in _shapes(part)]
