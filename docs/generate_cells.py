@@ -26,8 +26,10 @@ Every cell that Recurra brings, under the name that `recurra.Recurrent`, `--cell
 "Parameters" are those at input and hidden size {SIZE}, with default options.
 `recurra cells` prints this table with the speed of each cell on your machine.
 
-What any of them can be given beside its equations is told in [Recurrent layers](../recurrent.md), their speed in [Speed of the cells](../cell-speed.md).
-ConvLSTM is left out: its state is an image, a cell's is a row of numbers; so are the log-space forms of minGRU and minLSTM and the low-rank forms of FastRNN and FastGRNN.
+[Recurrent layers](../recurrent.md) tells what any of them can be given beside its equations,
+[Speed of the cells](../cell-speed.md) how long each takes.
+ConvLSTM is left out: its state is an image, and a cell's is a row of numbers.
+So are the log-space forms of minGRU and minLSTM, and the low-rank forms of FastRNN and FastGRNN.
 
 These pages are written by `python docs/generate_cells.py` from the classes; change the docstrings there.
 
@@ -36,8 +38,8 @@ These pages are written by `python docs/generate_cells.py` from the classes; cha
 """
 
 DEFAULTS = {
-    "published": "What this class does not set itself starts orthogonal (recurrent weights, gate by gate), Xavier-uniform "
-    "(other matrices) or at 0 (biases).",
+    "published": "What this class does not set itself starts orthogonal (recurrent weights, gate by gate), "
+    "Xavier-uniform (other matrices) or at 0 (biases).",
     "torch": "Every number is drawn from U(-1/sqrt(H), 1/sqrt(H)), as in `torch.nn`.",
 }
 

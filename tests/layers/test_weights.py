@@ -318,3 +318,19 @@ class Nothing(Cell):
 def test_weights_that_cannot_be_computed_are_errors(build, kind, message):
     with pytest.raises(kind, match=message):
         build()
+
+
+def test_orthogonal_blocks_of_a_usual_size_are_computed_by_any_number_of_threads():
+    # batched systems of this size fail in torch 2.13 with two threads
+    before = torch.get_num_threads()
+    cell = orthogonal(LSTMCell(3, 200))
+    with torch.no_grad():
+        cell.parametrizations.weight_hh.original.normal_(std=0.1)
+    try:
+        torch.set_num_threads(2)
+        cell.weight_hh.square().sum().backward()
+        blocks = cell.weight_hh.detach().view(4, 200, 200)
+    finally:
+        torch.set_num_threads(before)
+
+    torch.testing.assert_close(blocks @ blocks.mT, torch.eye(200).expand(4, -1, -1), rtol=0, atol=1e-4)

@@ -210,7 +210,10 @@ class _Orthogonal(torch.nn.Module):
         skew = (lower - lower.mT) / 2
         one = torch.eye(skew.shape[-1], dtype=skew.dtype, device=skew.device)
         # W_0 (1 + S) (1 - S)^-1 = 2 W_0 (1 - S)^-1 - W_0; 1 - S has an inverse for any S
-        solved = torch.linalg.solve_ex(one - skew, base, left=False).result
+        # one by one: batched systems of some sizes fail in torch 2.13 with more than one thread ("Pivots given to ...")
+        solved = torch.stack(
+            [torch.linalg.solve_ex(one - s, b, left=False).result for s, b in zip(skew, base, strict=True)]
+        )
         turned: Tensor = 2 * solved - base
         return turned.reshape(free.shape).to(free.dtype)
 
