@@ -125,11 +125,6 @@ def packed(lengths, **options):
             (packed(LENGTHS), packed([4, 6, 2, 3])),
             r"input\[1\] to have the lengths and the order of rows",
         ),
-        (
-            "phased-lstm",
-            (packed([6, 4, 3, 1]), packed([6, 4, 3, 1], enforce_sorted=True)),
-            r"input\[1\] to have the lengths and the order of rows",
-        ),
         ("phased-lstm", (X, X), r"input to be \(sequence, time \(1\)\) for PhasedLSTMCell, got widths \(3,\)"),
         (
             "phased-lstm",

@@ -70,7 +70,7 @@ def measure_cells(report: Report, options: Options, names: Sequence[str]) -> Non
         f"{'cell':<28} {'ms':>7} {'eager ms':>9} {'eager / ours':>13} {'torchrecurrent / ours':>22} "
         f"{'of ceiling':>11} {'eager / ceiling':>16} {'time an operation / LSTM':>25}"
     )
-    lstm = _time_lstm(options)
+    lstm = _build_lstm()
     found: dict[str, dict[str, float]] = {}
     for name in names or cell_names():
         torch.manual_seed(0)
@@ -80,11 +80,11 @@ def measure_cells(report: Report, options: Options, names: Sequence[str]) -> Non
     _judge(report, found)
 
 
-def _time_lstm(options: Options) -> float:
-    """Return the LSTM's seconds a floating-point operation."""
+def _build_lstm() -> tuple[Training, int]:
+    """Return the LSTM that every cell is timed in turns with, and its operations."""
     cell = find_cell("lstm")(SIZE.I, SIZE.H)
-    work = Training(runs("lstm", cell)["lstm"]("native"), torch.randn(SIZE.T, SIZE.B, SIZE.I), cell.parameters())
-    return take_turns({"lstm": work}, options.rounds).median_s("lstm") / product_flops(cell, SIZE)
+    x = torch.randn(SIZE.T, SIZE.B, SIZE.I)
+    return Training(runs("lstm", cell)["lstm"]("native"), x, cell.parameters()), product_flops(cell, SIZE)
 
 
 def _measure(
@@ -95,21 +95,21 @@ def _measure(
     way: Callable[[str], Run],
     cell: nn.Module,
     ceiling: float,
-    lstm: float,
+    lstm: tuple[Training, int],
 ) -> dict[str, float]:
     x = torch.randn(SIZE.T, SIZE.B, SIZE.I)
     works = {engine: Training(way(engine), x, cell.parameters()) for engine in ("native", "eager")}
     if name in TORCHRECURRENT and has_torchrecurrent():
         layer, _ = torchrecurrent_pair(f"{TORCHRECURRENT[name]}Cell", SIZE.I, SIZE.H)
         works["torchrecurrent"] = Training(first(layer), x, layer.parameters())
-    turns = take_turns(works, options.rounds, most_s=MOST_S)
+    turns = take_turns(works | {"lstm": lstm[0]}, options.rounds, most_s=MOST_S)
     # a few steps only: with random weights some cells are chaotic, and rounding grows to any size
     pair = [Training(way(engine), x[:CHECKED_STEPS], cell.parameters()) for engine in ("native", "eager")]
     gap = difference(*pair)
     if not gap <= MOST_DIFFERENCE:
         report.problem(f"{label}: results differ by {gap:.1e} of their largest number")
     flops = product_flops(cell, SIZE)
-    figures = _figures(turns, flops, ceiling, lstm)
+    figures = _figures(turns, flops, ceiling, lstm[1])
     other = f"{figures['torchrecurrent']:22.2f}" if "torchrecurrent" in figures else f"{'':22}"
     report.row(
         f"{label:<28} {figures['ms']:7.2f} {figures['eager_ms']:9.2f} {figures['eager']:13.2f} {other} "
@@ -121,7 +121,7 @@ def _measure(
     return figures
 
 
-def _figures(turns: Turns, flops: int, ceiling: float, lstm: float) -> dict[str, float]:
+def _figures(turns: Turns, flops: int, ceiling: float, lstm_flops: int) -> dict[str, float]:
     seconds = turns.median_s("native")
     found = {
         "ms": seconds * 1e3,
@@ -129,7 +129,7 @@ def _figures(turns: Turns, flops: int, ceiling: float, lstm: float) -> dict[str,
         "eager": turns.ratio("eager", "native"),
         "of_ceiling": flops / seconds / 1e9 / ceiling,
         "most": turns.median_s("eager") / (flops / ceiling / 1e9),
-        "relative": seconds / flops / lstm if flops else float("inf"),
+        "relative": turns.ratio("native", "lstm") * lstm_flops / flops,
         "compile_s": turns.first_s["native"] - seconds,
     }
     if "torchrecurrent" in turns.times:

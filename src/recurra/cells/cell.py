@@ -64,6 +64,8 @@ class Cell(torch.nn.Module):
     """Weights whose products read a state: those that start orthogonal, and that weight dropout and the like take."""
     peepholes: ClassVar[tuple[str, ...]] = ()
     """Row blocks of ``weight_ch``, the weights through which gates see c, where a cell has them."""
+    has_other_input: ClassVar[bool] = False
+    """Whether x enters by more than ``weight_ih`` (rows, I): as it is, by another matrix, or several steps of it."""
     state_products: ClassVar[tuple[str, ...]] = ("from_state",)
     """Methods that ``forward`` calls with the output of the step before; variational dropout acts on what they get."""
     inputs: ClassVar[tuple[str, ...]] = ("x",)

@@ -33,6 +33,7 @@ class IntersectionRNNCell(Cell):
     gates = ("yn", "hn", "gy", "gh")
     candidates = ("hn",)
     source = "collins2017capacity"
+    has_other_input = True
     state_range = {"h": (-1.0, 1.0)}  # noqa: RUF012 - declared as a ClassVar in Cell
     gate_biases = {"gy": 1.0, "gh": 1.0}  # noqa: RUF012 - declared as a ClassVar in Cell
     returns_output = True

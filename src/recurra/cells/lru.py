@@ -55,6 +55,7 @@ class LRUCell(Cell):
     recurrent_weights = ()
     biases = ()
     source = "orvieto2023resurrecting"
+    has_other_input = True
     returns_output = True
 
     min_radius: float

@@ -45,6 +45,7 @@ class MUT1Cell(MUTCell):
         ArgumentError: When ``scale`` is not above 0.
     """
 
+    has_other_input = True
     input_gates = ("z", "r")
     state_gates = ("r", "n")
 
@@ -92,6 +93,7 @@ class MUT2Cell(MUTCell):
         ArgumentError: When ``scale`` is not above 0.
     """
 
+    has_other_input = True
     input_gates = ("z", "n")
 
     bias_r: Tensor | None

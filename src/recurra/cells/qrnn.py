@@ -24,6 +24,7 @@ class QuasiRecurrentCell(Cell):
     candidates = ("z",)
     inputs: ClassVar[tuple[str, ...]] = ("x", "x1")
     source = "bradbury2017quasi"
+    has_other_input = True
 
     window: int
 

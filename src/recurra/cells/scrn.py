@@ -43,6 +43,7 @@ class SCRNCell(Cell):
     biases = ()
     candidates = ("n",)
     source = "mikolov2015learning"
+    has_other_input = True
     state_range = {"h": (0.0, 1.0)}  # noqa: RUF012 - declared as a ClassVar in Cell
     returns_output = True
 

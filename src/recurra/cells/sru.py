@@ -36,6 +36,7 @@ class SimpleRecurrentCell(Cell):
     biases = ()
     candidates = ("n",)
     source = "lei2018simple"
+    has_other_input = True
     returns_output = True
 
     highway_bias: float

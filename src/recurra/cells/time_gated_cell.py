@@ -86,7 +86,7 @@ class TimeGatedCell(Cell):
         x, time = x
         period = self.positive_period()
         # this remainder is exact; that of time / period would lose the digits that the quotient has no room for
-        return x, torch.remainder(time, period) / period
+        return x, (torch.remainder(time, period) / period).to(x.dtype)
 
     def time_gate(self, phi: Tensor) -> Tensor:
         """Return how far each unit is open, (B, H): up to 1 at half its open ratio, and down again."""

@@ -47,7 +47,9 @@ def _check_packed(who: str, extra: Any, first: PackedSequence) -> None:
 
 def _is_same(order: Tensor | None, other: Tensor | None) -> bool:
     if order is None or other is None:
-        return order is other
+        # None is the order that is there
+        known = other if order is None else order
+        return known is None or torch.equal(known, torch.arange(len(known), device=known.device))
     return torch.equal(order, other)
 
 
@@ -71,6 +73,11 @@ def check_extras(who: str, cells: Iterable[torch.nn.Module], extras: tuple[Seque
         name = type(core).__name__
         if isinstance(core, torch.nn.RNNCellBase) or (isinstance(core, Cell) and len(core.inputs) == 1):
             raise ShapeError(f"{who} expected input to be one sequence, as {name} takes x only, got {1 + len(found)}")
+        if isinstance(core, Cell) and callable(getattr(core, "sequence_inputs", None)):
+            raise ShapeError(
+                f"{who} expected input to be one sequence, as {name} makes {', '.join(core.inputs[1:])} from it by "
+                f"itself, got {1 + len(found)}"
+            )
         # of a foreign cell it is not known what it takes
         if isinstance(core, Cell) and found != tuple(core.input_sizes[1:]):
             taken = zip(core.inputs[1:], core.input_sizes[1:], strict=True)

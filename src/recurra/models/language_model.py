@@ -236,7 +236,9 @@ class LanguageModel(nn.Module):
         axes = {f"decoder.{name}": axis for name, axis in self.decoder.symbol_axes().items()}
         if self.embedding is not None:
             return {**axes, "embedding.weight": 0}
-        first = {name for name, _ in self.recurrent.named_parameters() if name.endswith("_l0.weight_ih")}
+        named = (name for name, _ in self.recurrent.named_parameters())
+        # with zoneout and the like the cell lies deeper
+        first = [name for name in named if name.startswith("cell_l0.") and name.endswith(".weight_ih")]
         return axes | {f"recurrent.{name}": 1 for name in first}
 
 

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from recurra.errors import ConfigError
+from recurra.layers.wrapping import innermost
 from recurra.models.language_model import LanguageModel
 
 _HINT = "give the model options of the run that the weights come from"
@@ -27,11 +28,19 @@ def copy_weights(model: LanguageModel, weights: dict[str, Tensor], positions: li
     own = model.state_dict()
     weights = {_plain_name(name): tensor for name, tensor in weights.items()}
     axes = model.vocabulary_axes()
-    if "decoder.bias" not in axes and positions != list(range(model.vocab_size)):
+    is_same = positions == list(range(model.vocab_size))
+    if "decoder.bias" not in axes and not is_same:
         raise ConfigError(
             "copy_weights expected the same symbols in the same order on both sides, "
             "as those of an adaptive softmax cannot be moved one by one, got others",
             hint="train on the data that the weights come from, or use a model without adaptive_cutoffs",
+        )
+    core = innermost(model.recurrent.get_submodule("cell_l0"))
+    if model.embedding is None and getattr(core, "has_other_input", False) and not is_same:
+        raise ConfigError(
+            f"copy_weights expected the same symbols in the same order on both sides, as {type(core).__name__} reads "
+            "one-hot vectors by more than one matrix, got others",
+            hint="use a model with an embedding",
         )
     bias = weights.get("decoder.bias")
     their_size = model.vocab_size if bias is None else len(bias)
@@ -57,6 +66,7 @@ def copy_weights(model: LanguageModel, weights: dict[str, Tensor], positions: li
 def _differences(own: dict[str, Tensor], weights: dict[str, Tensor], axes: dict[str, int], more: int) -> list[str]:
     """Name what differs but for the number of symbols, of which the weights have ``more``."""
     own = {_plain_name(name): tensor for name, tensor in own.items()}
+    axes = {_plain_name(name): axis for name, axis in axes.items()}
     faults = [f"{name} is missing" for name in own.keys() - weights.keys()]
     faults += [f"{name} is not in this model" for name in weights.keys() - own.keys()]
     for name in own.keys() & weights.keys():

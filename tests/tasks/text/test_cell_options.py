@@ -62,6 +62,7 @@ def test_an_option_that_the_cell_lacks_is_an_error(text_file):
     ("options", "message"),
     [
         ({"cell_options": ("bidirectional=true",)}, "expected no bidirectional in cell_options of a model that reads"),
+        ({"cell_options": ("input_size=3",)}, "expected no input_size in cell_options, as the task knows it"),
         ({"cell_options": ("depth",)}, "expected cell_options as name=value, got depth"),
         ({"cell_options": ("=3",)}, "expected cell_options as name=value, got =3"),
         ({"cell_options": ("dropout=0.1",)}, "expected dropout as a key of its own and not in cell_options"),
@@ -104,3 +105,23 @@ def test_a_run_without_zoneout_is_where_one_with_it_may_start():
 def test_a_language_model_reads_forward_only():
     with pytest.raises(ArgumentError, match="LanguageModel expected no bidirectional"):
         LanguageModel(5, bidirectional=True)
+
+
+@pytest.mark.parametrize("given", [{}, {"zoneout": 0.1}, {"variational_dropout": 0.2}, {"skip_through_time": 2}])
+def test_one_hot_weights_move_with_their_symbols_whatever_the_cell_is_given(given):
+    torch.manual_seed(0)
+    theirs, ours = (LanguageModel(6, input="one-hot", hidden_size=4, num_layers=1, **given).eval() for _ in range(2))
+    order = torch.tensor([3, 1, 5, 0, 2, 4])
+
+    copy_weights(ours, theirs.state_dict(), order.tolist())
+
+    tokens = torch.randint(0, 6, (5, 2))
+    torch.testing.assert_close(ours(tokens)[0], theirs(order[tokens])[0][..., order])
+
+
+def test_one_hot_weights_of_a_cell_that_reads_its_input_twice_stay_with_their_symbols():
+    theirs, ours = (LanguageModel(6, cell="mut1", input="one-hot", hidden_size=4, num_layers=1) for _ in range(2))
+
+    copy_weights(ours, theirs.state_dict(), list(range(6)))
+    with pytest.raises(ConfigError, match="as MUT1Cell reads one-hot vectors by more than one matrix, got others"):
+        copy_weights(ours, theirs.state_dict(), [1, 0, 2, 3, 4, 5])

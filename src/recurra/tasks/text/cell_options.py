@@ -13,6 +13,7 @@ MODIFIERS = ("recurrent_dropout", "variational_dropout", "weight_dropout", "zone
 """What every cell can be given that has a key of its own."""
 
 _NOT_FORWARD = {"bidirectional", "batch_first", "merge_mode"}
+_OF_THE_TASK = {"input_size", "vocab_size", "num_labels", "dtype", "device"}
 
 
 def read_options(given: tuple[str, ...]) -> dict[str, Any]:
@@ -39,6 +40,7 @@ def option_faults(config: ModelConfig) -> list[str]:
     faults += [
         f"expected no {name} in cell_options of a model that reads forward, got it" for name in _NOT_FORWARD & {*names}
     ]
+    faults += [f"expected no {name} in cell_options, as the task knows it, got it" for name in _OF_THE_TASK & {*names}]
     if "zoneout" in names and config.zoneout:
         faults.append("expected zoneout once, got it in cell_options too")
     return faults
