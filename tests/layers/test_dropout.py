@@ -292,7 +292,7 @@ def test_a_wrong_width_or_state_is_named_as_by_the_cell_itself():
         unroll(cell, X[..., :2])
     with pytest.raises(ShapeError, match=r"LSTMCell expected x of shape \(batch, input_size=3\), got \(4, 2\)"):
         cell(X[0, :, :2])
-    with pytest.raises(ShapeError, match=r"LSTMCell expected state\[1\] to be of shape \(4, 5\), got \(4, 4\)"):
+    with pytest.raises(ShapeError, match=r"LSTMCell expected state c of shape \(batch=4, 5\), got \(4, 4\)"):
         cell(X[0], (torch.zeros(4, 5, dtype=D), torch.zeros(4, 4, dtype=D)))
 
 

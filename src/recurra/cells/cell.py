@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, TypeAlias
 
 import torch
@@ -261,18 +261,34 @@ class Cell(torch.nn.Module):
         Raises:
             ShapeError: When x is no tensor and no such tuple, or a shape or the number of states is another.
         """
+        first = self._check_x(x)
+        if first.dim() == 1:
+            return map_tensors(self(map_tensors(x, _add_row), map_tensors(state, _add_row)), _drop_row)
+        return super().__call__(x, self._complete(state, first.shape[0]))
+
+    def complete_state(self, x: Any, state: Any) -> Any:
+        """Return the state that a batched step of x starts from: the one given, once it is checked, or the initial one.
+
+        Raises:
+            ShapeError: As for a step.
+        """
+        return self._complete(state, self._check_x(x).shape[0])
+
+    def _check_x(self, x: Any) -> Tensor:
+        """Return the first input of a step, once all are checked."""
         first = x[0] if isinstance(x, tuple) and x else x
         if isinstance(x, tuple) and len(self.inputs) > 1:
             self._check_inputs(x)
         elif not isinstance(first, Tensor) or first.dim() not in (1, 2) or first.shape[-1] != self.input_size:
             self._fail_on_input(first)
-        if first.dim() == 1:
-            return _map(self(_map(x, _add_row), _map(state, _add_row)), _drop_row)
+        found: Tensor = first
+        return found
+
+    def _complete(self, state: Any, batch_size: int) -> Any:
         if state is None:
-            state = self.initial_state(first.shape[0])
-        else:
-            self._check_state(state, first.shape[0])
-        return super().__call__(x, state)
+            return self.initial_state(batch_size)
+        self._check_state(state, batch_size)
+        return state
 
     def _check_inputs(self, x: tuple[Tensor, ...]) -> None:
         sizes = self.input_sizes
@@ -335,10 +351,11 @@ def _kind(value: object) -> str:
     return type(value).__name__
 
 
-def _map(value: Any, function: Any) -> Any:
+def map_tensors(value: Any, function: Callable[[Tensor], Tensor]) -> Any:
+    """Return a tensor, or nested tuples of them, with ``function`` applied to each; ``None`` stays."""
     if value is None or isinstance(value, Tensor):
         return value if value is None else function(value)
-    return tuple(_map(item, function) for item in value)
+    return tuple(map_tensors(item, function) for item in value)
 
 
 def _add_row(tensor: Tensor) -> Tensor:

@@ -70,6 +70,8 @@ class PhasedLSTMCell(TimeGatedCell):
     state_range = {"h": (-1.0, 1.0), "psi": (0.0, 1.0)}  # noqa: RUF012 - declared as a ClassVar in Cell
 
     leak: float
+    peepholes = ("i", "f", "o")
+
     weight_ch: Tensor
 
     def __init__(
@@ -86,15 +88,9 @@ class PhasedLSTMCell(TimeGatedCell):
         self.leak = check_number(type(self).__name__, "leak", leak, at_least=0, below=1)
         super().__init__(input_size, hidden_size, bias, period_range=period_range, open_ratio=open_ratio, **options)
 
-    def row_names(self, name: str) -> tuple[str, ...]:
-        """Name the row blocks of a parameter."""
-        return ("i", "f", "o") if name == "weight_ch" else super().row_names(name)
-
     def weight_shapes(self) -> dict[str, tuple[int, ...]]:
         """Give the shape of every parameter by name, in the order in which they are registered and drawn."""
-        shapes = super().weight_shapes()
-        rhythm = {name: shapes.pop(name) for name in ("period", "shift", "open_ratio")}
-        return shapes | {"weight_ch": (3 * self.hidden_size,)} | rhythm
+        return super().weight_shapes() | {"weight_ch": (self._rows("weight_ch"),)}
 
     def starts(self) -> Mapping[str, Filler]:
         """Start as an LSTM without peepholes."""
@@ -116,7 +112,7 @@ class PhasedLSTMCell(TimeGatedCell):
         k = self.time_gate(phi)
         xi, xf, xg, xo = self.from_input(x)
         hi, hf, hg, ho = self.from_state(h)
-        w_ci, w_cf, w_co = self.weight_ch.chunk(3)
+        w_ci, w_cf, w_co = self.row_blocks("weight_ch")
         i = torch.sigmoid(xi + hi + w_ci * c)
         f = torch.sigmoid(xf + hf + w_cf * c)
         g = torch.tanh(xg + hg)

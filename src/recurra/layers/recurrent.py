@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import inspect
 import warnings
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -324,21 +325,10 @@ class Recurrent(torch.nn.Module):
 
     def extra_repr(self) -> str:
         """Return the sizes, and the options that are not at their defaults."""
-        defaults = {
-            "num_layers": 1,
-            "batch_first": False,
-            "dropout": 0.0,
-            "dropout_mask": "step",
-            "input_dropout": 0.0,
-            "bidirectional": False,
-            "merge_mode": "concat",
-            "residual": False,
-            "projection_size": None,
-            "engine": "auto",
-            "learn_initial_state": False,
-        }
         changed = (
-            f"{name}={getattr(self, name)!r}" for name, value in defaults.items() if getattr(self, name) != value
+            f"{name}={getattr(self, name)!r}"
+            for name, option in inspect.signature(Recurrent.__init__).parameters.items()
+            if option.default is not option.empty and getattr(self, name) != option.default
         )
         given = (f"{name}={value!r}" for name, value in self.modifiers.changed().items())
         return ", ".join((str(self.input_size), str(self.hidden_size), *changed, *given))

@@ -11,11 +11,12 @@ from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence
 
 from recurra.cells import State
+from recurra.cells.cell import map_tensors
 from recurra.errors import ArgumentError, ShapeError
 from recurra.layers.building import start_state
 from recurra.layers.dropout import draw_mask
 from recurra.layers.inputs import Sequences
-from recurra.layers.states import LayerState, join_states, map_state, part_states
+from recurra.layers.states import LayerState, join_states, part_states
 from recurra.loop import packed_index, unroll
 
 MERGE_MODES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
@@ -183,10 +184,10 @@ def _run_single(
             )
         reset = reset.unsqueeze(1)
     batch_axis = 1 if stack.is_stacked else 0
-    batched = None if state is None else map_state(state, lambda s: s.unsqueeze(batch_axis))
+    batched = None if state is None else map_tensors(state, lambda s: s.unsqueeze(batch_axis))
     extras = tuple(extra.unsqueeze(1) for extra in extras)
     output, last = run_stack(stack, x.unsqueeze(1), batched, lengths=lengths, reset=reset, extras=extras)
-    return output.squeeze(1), map_state(last, lambda s: s.squeeze(batch_axis))
+    return output.squeeze(1), map_tensors(last, lambda s: s.squeeze(batch_axis))
 
 
 def _run_packed(

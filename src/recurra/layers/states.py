@@ -6,23 +6,17 @@ Where the cells' states have the same widths each is one tensor (L*D, B, width);
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor
 
 from recurra.cells import State
+from recurra.cells.cell import map_tensors
 
 LayerState: TypeAlias = Any
 """A tensor or a tuple of them, each (L*D, B, width), cells stacked; or a tuple of one cell's state each."""
-
-
-def map_state(state: LayerState, function: Callable[[Tensor], Tensor]) -> LayerState:
-    """Return a state, of whatever form, with ``function`` applied to each tensor."""
-    if isinstance(state, Tensor):
-        return function(state)
-    return tuple(map_state(part, function) for part in state)
 
 
 def part_states(state: LayerState, num_cells: int, *, is_stacked: bool) -> Sequence[State | None]:
@@ -31,7 +25,7 @@ def part_states(state: LayerState, num_cells: int, *, is_stacked: bool) -> Seque
         return [None] * num_cells
     if not is_stacked:
         return list(state)
-    return [map_state(state, operator.itemgetter(place)) for place in range(num_cells)]
+    return [map_tensors(state, operator.itemgetter(place)) for place in range(num_cells)]
 
 
 def join_states(states: Sequence[State], *, is_stacked: bool) -> LayerState:

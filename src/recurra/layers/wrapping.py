@@ -9,10 +9,12 @@ import torch
 from torch import Tensor
 
 from recurra.cells import Cell, SequenceCall, State
+from recurra.cells.cell import map_tensors
 from recurra.cells.sequence_call import FROM_START
 from recurra.errors import ArgumentError, ShapeError
 from recurra.layers.rewriting import rewritten_forward
-from recurra.loop.checks import check_inputs, check_states
+from recurra.loop.checks import check_inputs
+from recurra.loop.obstacles import find_hooks
 from recurra.loop.plan import added_inputs, as_step
 from recurra.loop.probing import as_tuple, declared_layout, find_initial_state, split_result
 
@@ -25,7 +27,6 @@ _FORWARDED = frozenset(
         *("reset_parameters", "candidates", "source", "gates", "memories", "output_from"),
     )
 )
-_HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
 
 
 class CellWrapper(torch.nn.Module):
@@ -114,9 +115,9 @@ class CellWrapper(torch.nn.Module):
         """
         inputs = x if isinstance(x, tuple) else (x,)
         if inputs[0].dim() == 1:
-            batched = _map(x, lambda tensor: tensor.unsqueeze(0))
-            result = self(batched, _map(state, lambda tensor: tensor.unsqueeze(0)), changes)
-            return _map(result, lambda tensor: tensor.squeeze(0))
+            batched = map_tensors(x, lambda tensor: tensor.unsqueeze(0))
+            result = self(batched, map_tensors(state, lambda tensor: tensor.unsqueeze(0)), changes)
+            return map_tensors(result, lambda tensor: tensor.squeeze(0))
         count = len(inputs) - self.num_own_inputs
         if count < 1:
             raise ShapeError(
@@ -149,23 +150,16 @@ class CellWrapper(torch.nn.Module):
     def _run_changed(self, step: Any, state: State | None, changes: Changes) -> Any:
         cell = self.cell
         who = type(cell).__name__
-        if any(getattr(cell, name) for name in _HOOKS):
+        if find_hooks([cell]):
             raise ArgumentError(
                 f"{type(self).__name__} expected {who} to have no module hooks, which its changed step would not call, "
                 "got some",
                 hint="put the hooks on the wrapper; for computed weights use torch.nn.utils.parametrize",
             )
-        if state is None:
+        if isinstance(cell, Cell):
+            state = cell.complete_state(step, state)
+        elif state is None:
             state = find_initial_state(cell, step)
-        first = step[0] if isinstance(step, tuple) else step
-        if isinstance(cell, Cell) and first.shape[-1] != cell.input_size:
-            raise ShapeError(
-                f"{who} expected x of shape (batch, input_size={cell.input_size}), got {tuple(first.shape)}"
-            )
-        layout = declared_layout(cell)
-        if layout is not None:
-            lead = (first.shape[0],)
-            check_states(f"{who} expected state", state, layout.widths, is_bare=layout.is_bare, lead=lead)
         function = rewritten_forward(type(self).__name__, cell, frozenset(changes))
         return function(cell, step, state, lambda place, value: changes[place](value))
 
@@ -200,9 +194,3 @@ def replace_state(cell: torch.nn.Module, result: Any, state: State) -> Any:
     output, _ = split_result(cell, result)
     make: Callable[..., Tensor] | None = getattr(cell, "output_from", None)
     return (make(*as_tuple(state)) if callable(make) else output), state
-
-
-def _map(value: Any, function: Callable[[Tensor], Tensor]) -> Any:
-    if value is None or isinstance(value, Tensor):
-        return value if value is None else function(value)
-    return tuple(_map(item, function) for item in value)

@@ -14,9 +14,9 @@ import safetensors.torch
 import torch
 from torch import Tensor, nn
 
+from recurra.cells.cell import map_tensors
 from recurra.data import Tokenizer
 from recurra.errors import RunError, VocabularyError
-from recurra.layers.states import map_state
 from recurra.models import LanguageModel
 from recurra.training.files import replace_file
 from recurra.training.packing import pack, unpack
@@ -140,7 +140,7 @@ def _fitted(saved: SavedState, path: str | Path, model: LanguageModel, num_sampl
 def repeated(state: Any, logits: Tensor, num_samples: int) -> tuple[Any, Tensor]:
     """Return state and logits of one text as those of several equal ones."""
     # (L, B, width), or (B, width) of each cell
-    copies = map_state(state, lambda part: part.repeat_interleave(num_samples, dim=-2))
+    copies = map_tensors(state, lambda part: part.repeat_interleave(num_samples, dim=-2))
     return copies, logits.repeat_interleave(num_samples, dim=0)
 
 
