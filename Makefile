@@ -30,7 +30,7 @@ demo: $(VENV)/.runtime  ## train on text that Python carries and write samples; 
 test: $(VENV)/.dev  ## run the fast tests
 	$(PYTEST)
 
-test-slow: $(VENV)/.peers  ## run the tests that take minutes, and those against Keras and Flax
+test-slow: $(VENV)/.peers  ## run the tests that take minutes, and those against Keras, Flax and ONNX
 	$(PYTEST) -m slow
 
 check: $(VENV)/.dev  ## check format, style, types, imports between rooms, and generated pages
@@ -40,6 +40,7 @@ check: $(VENV)/.dev  ## check format, style, types, imports between rooms, and g
 	$(BIN)/lint-imports
 	$(BIN)/python docs/generate_errors.py --check
 	$(BIN)/python docs/generate_cells.py --check
+	$(BIN)/python docs/generate_explanations.py --check
 
 bench: $(VENV)/.dev  ## run every benchmark, or one with NAME=its-file-name-without-.py
 	@$(run-benchmarks)

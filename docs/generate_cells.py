@@ -9,11 +9,11 @@ import inspect
 import re
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 from recurra.cells import Cell, cell_aliases, cell_names, find_cell, find_reference
+from recurra.inspection.anatomy.formulas import SIZES, formula, shape_formula
 
 FOLDER = Path(__file__).with_name("cells")
 
@@ -43,8 +43,7 @@ DEFAULTS = {
     "torch": "Every number is drawn from U(-1/sqrt(H), 1/sqrt(H)), as in `torch.nn`.",
 }
 
-# sizes at which widths are looked at: any three of them tell a linear formula, the others check it
-SIZES = [(24, 40), (40, 88), (56, 72), (88, 56), (16, 120)]
+LETTERS = ("I", "H")
 
 
 def cell_class_of(name: str) -> type[Cell]:
@@ -52,35 +51,6 @@ def cell_class_of(name: str) -> type[Cell]:
     found = find_cell(name)
     assert issubclass(found, Cell), f"{name} is no cell of ours"
     return found
-
-
-def formula(widths: Sequence[int]) -> str:
-    """Return a width at the sizes of ``SIZES`` as a formula in I and H, or nothing if it is no such formula."""
-    (i0, h0), (i1, h1), (i2, h2) = SIZES[:3]
-    w0, w1, w2 = widths[:3]
-    determinant = (i1 - i0) * (h2 - h0) - (i2 - i0) * (h1 - h0)
-    a = Fraction((w1 - w0) * (h2 - h0) - (w2 - w0) * (h1 - h0), determinant)
-    b = Fraction((i1 - i0) * (w2 - w0) - (i2 - i0) * (w1 - w0), determinant)
-    c = w0 - a * i0 - b * h0
-    if any(a * i + b * h + c != width for (i, h), width in zip(SIZES, widths, strict=True)):
-        return ""
-    terms = [_term(a, "I"), _term(b, "H"), str(c) if c else ""]
-    return " + ".join(filter(None, terms)) or "0"
-
-
-def _term(factor: Fraction, letter: str) -> str:
-    if not factor:
-        return ""
-    top = letter if factor.numerator == 1 else f"{factor.numerator}{letter}"
-    return top if factor.denominator == 1 else f"{top}/{factor.denominator}"
-
-
-def shape_formula(shapes: Sequence[tuple[int, ...]]) -> str:
-    """Return a shape at the sizes of ``SIZES`` as formulas; where there is none, as it is at the first size."""
-    parts = []
-    for axis, first in enumerate(shapes[0]):
-        parts.append(formula([shape[axis] for shape in shapes]) or f"{first} at I = {SIZES[0][0]}, H = {SIZES[0][1]}")
-    return f"({', '.join(parts)}{',' if len(parts) == 1 else ''})"
 
 
 def describe_filler(fill: Callable[..., object]) -> str:
@@ -123,7 +93,11 @@ def parameters(cell_class: type[Cell]) -> Iterator[tuple[str, str, str]]:
         shapes = [tuple(getattr(cell, name).shape) for cell in cells]
         blocks = cells[0].row_names(name)
         rows = ", ".join(f"`{block}`" for block in blocks) if len(blocks) > 1 else ""
-        yield f"`{name}`", rows, shape_formula(shapes) + ("" if name in square else ", only where I is not H")
+        yield (
+            f"`{name}`",
+            rows,
+            shape_formula(shapes, letters=LETTERS) + ("" if name in square else ", only where I is not H"),
+        )
 
 
 def to_markdown(docstring: str) -> str:
@@ -167,7 +141,8 @@ def page(name: str) -> str:
     """Return the page of one cell."""
     cell_class = cell_class_of(name)
     cell = _full_size(cell_class)
-    widths = [formula([cls.state_size[k] for cls in _built(cell_class)]) for k in range(len(cell_class.states))]
+    built = _built(cell_class)
+    widths = [formula([c.state_size[k] for c in built], letters=LETTERS) for k in range(len(cell_class.states))]
     states = "\n".join(
         f"| `{state}` | {width or cell.state_size[k]} |"
         for k, (state, width) in enumerate(zip(cell_class.states, widths, strict=True))
@@ -175,7 +150,7 @@ def page(name: str) -> str:
     rows = "\n".join(f"| {label} | {blocks} | {shape} |" for label, blocks, shape in parameters(cell_class))
     count = sum(p.numel() for p in cell.parameters())
     also = ", ".join(f"`{alias}`" for alias in cell_aliases(name))
-    output = formula([built.output_size for built in _built(cell_class)]) or str(cell.output_size)
+    output = formula([c.output_size for c in built], letters=LETTERS) or str(cell.output_size)
     kind = "It is no state." if cell_class.returns_output else f"It is the state `{cell_class.states[0]}`."
     inputs = _inputs(cell_class.inputs)
     fractions = " A fraction that is no whole number is rounded." if "/" in rows else ""
@@ -193,6 +168,9 @@ def page(name: str) -> str:
 ```python
 {example(name, cell_class)}
 ```
+
+`recurra explain {name}` prints the equations of a step, forward and backward, from the code of the cell;
+`recurra explain {name} --output {name}.html` makes a page with drawings and an example worked by hand.
 
 ## States
 

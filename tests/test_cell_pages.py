@@ -8,12 +8,9 @@ import pytest
 import torch
 from docs.generate_cells import (
     FOLDER,
-    SIZES,
     describe_filler,
-    formula,
     main,
     render,
-    shape_formula,
     stale,
     to_markdown,
 )
@@ -92,30 +89,6 @@ def test_the_overview_links_every_page(name):
     assert len(rows) == 1
     assert f"| `{find_cell(name).__name__}` |" in rows[0]
     assert f"| {count:,} |" in rows[0]
-
-
-@pytest.mark.parametrize(
-    ("width", "wanted"),
-    [
-        (lambda i, h: 4 * h, "4H"),
-        (lambda i, h: i, "I"),
-        (lambda i, h: 2 * i + 3 * h + 1, "2I + 3H + 1"),
-        (lambda i, h: 3 * h // 4, "3H/4"),
-        (lambda i, h: 7, "7"),
-        (lambda i, h: 0, "0"),
-        (lambda i, h: i * h, ""),
-        (max, ""),
-    ],
-)
-def test_widths_become_formulas(width, wanted):
-    assert formula([width(i, h) for i, h in SIZES]) == wanted
-
-
-def test_a_width_without_a_formula_is_shown_as_it_is():
-    shapes = [(2 * h, i * h) for i, h in SIZES]
-
-    assert shape_formula(shapes) == "(2H, 960 at I = 24, H = 40)"
-    assert shape_formula([(h,) for _, h in SIZES]) == "(H,)"
 
 
 def test_fillers_are_described_by_their_numbers():

@@ -10,13 +10,24 @@ ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 GUIDES = {
     name: (ROOT / "docs" / f"{name}.md").read_text(encoding="utf-8")
-    for name in ("text", "words", "lines", "scoring", "recurrent", "cell-speed")
+    for name in (
+        "text",
+        "words",
+        "lines",
+        "scoring",
+        "recurrent",
+        "cell-speed",
+        "explain",
+        "how-a-recurrent-network-computes",
+    )
 }
 
 
 def test_the_python_examples_run(tmp_path):
-    # the guide to scoring goes on with the README's run
-    blocks = re.findall(r"```python\n(.*?)```", README + GUIDES["scoring"] + GUIDES["recurrent"], re.DOTALL)
+    # the guides to scoring and to explanations go on with the README's run
+    guides = ("scoring", "recurrent", "explain", "how-a-recurrent-network-computes")
+    texts = README + "".join(GUIDES[name] for name in guides)
+    blocks = re.findall(r"```python\n(.*?)```", texts, re.DOTALL)
     program = tmp_path / "readme.py"
     program.write_text("\n".join(blocks), encoding="utf-8")
 
@@ -37,7 +48,7 @@ def test_every_command_and_option_in_the_readme_and_the_guides_exists():
     help_texts = {}
     texts = "\n".join([README, *GUIDES.values()])
     for command, rest in re.findall(
-        r"recurra (train text|generate|evaluate|score|resume|config text|cells|cite)\b([^\n`]*)", texts
+        r"recurra (train text|generate|evaluate|score|resume|config text|cells|cite|explain)\b([^\n`]*)", texts
     ):
         if command not in help_texts:
             done = subprocess.run(

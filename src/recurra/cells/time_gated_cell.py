@@ -79,6 +79,14 @@ class TimeGatedCell(Cell):
         """Return the period of each unit (H,), in steps or in the unit of the times that are given."""
         return self.period.abs().clamp_min(_SMALLEST)
 
+    def positive_ratio(self) -> Tensor:
+        """Return the part of its period for which each unit is open (H,); from 1 on it never closes."""
+        return self.open_ratio.abs().clamp_min(_SMALLEST)
+
+    def rhythm(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Return period, shift and open ratio of each unit (H,), as a step takes them."""
+        return self.positive_period(), self.shift, self.positive_ratio()
+
     def at_time(self, x: Tensor | tuple[Tensor, Tensor], psi: Tensor) -> tuple[Tensor, Tensor]:
         """Return the input (B, I) of a step and psi (B, H) at its time: the time given with x, or else the carried."""
         if not isinstance(x, tuple):
@@ -90,7 +98,7 @@ class TimeGatedCell(Cell):
 
     def time_gate(self, phi: Tensor) -> Tensor:
         """Return how far each unit is open, (B, H): up to 1 at half its open ratio, and down again."""
-        ratio = self.open_ratio.abs().clamp_min(_SMALLEST)
+        ratio = self.positive_ratio()
         rising = 2 * phi / ratio
         closed = self.closed_slope() * phi
         # at half the ratio exactly, the falling branch gives 1

@@ -23,6 +23,7 @@ COMMANDS = {
     "score": "say how likely a trained model finds each line of a file",
     "evaluate": "say how well a trained model predicts a text",
     "cells": "list the cells: what they are, how large, how fast here",
+    "explain": "explain a cell from its code: equations, drawings, a worked example; or how a run reads a text",
     "cite": "print the BibTeX entries of cells and of what modifies them",
     "config": "print a configuration file with every key explained",
 }

@@ -12,15 +12,14 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils.flop_counter import FlopCounterMode
 
 from recurra.cells import Cell, find_cell, find_reference
 from recurra.cells.checks import check_flag, check_size
 from recurra.errors import ChoiceError, EngineFallbackWarning, RecurraError, UnsupportedCellError
+from recurra.inspection.anatomy.counting import count_products
 from recurra.loop import check_engine, find_layout, unroll
 
 _ROUNDS = 5
-_FEW_ROWS, _MORE_ROWS = 2, 4
 
 
 @dataclass(frozen=True)
@@ -133,7 +132,7 @@ def _facts(name: str, cell_class: type[torch.nn.Module], settings: TableSettings
         cell = cell_class(settings.input_size, settings.hidden_size, **options)
         known["num_parameters"] = sum(p.numel() for p in cell.parameters())
         known["state_widths"] = find_layout(cell, settings.input_size).widths
-        known["operations"] = _count_operations(cell, settings)
+        known["operations"] = count_products(cell, settings.input_size)
         if settings.measure:
             # gradients to x are asked for in both, so that one compiled step serves both
             x = torch.randn(settings.steps, settings.batch_size, settings.input_size, requires_grad=True)
@@ -159,22 +158,6 @@ def _reference(cell_class: type[torch.nn.Module]) -> str:
         return find_reference(key).short()
     except ChoiceError:  # a cell from elsewhere cites in its own way
         return key
-
-
-def _count_operations(cell: torch.nn.Module, settings: TableSettings) -> int:
-    """Return what one row more costs, so that products of weights with weights do not count."""
-    few, more = (_operations_of(cell, settings.input_size, rows) for rows in (_FEW_ROWS, _MORE_ROWS))
-    return (more - few) // (_MORE_ROWS - _FEW_ROWS)
-
-
-def _operations_of(cell: torch.nn.Module, input_size: int, num_rows: int) -> int:
-    x = torch.zeros(1, num_rows, input_size)
-    with torch.no_grad():
-        # a cell that tells no initial state is called to find it, which must not count
-        _, state = unroll(cell, x, engine="eager")
-        with FlopCounterMode(display=False) as counter:
-            unroll(cell, x, state, engine="eager")
-    return int(counter.get_total_flops())
 
 
 def _native_obstacle(cell: torch.nn.Module, x: Tensor) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from recurra.layers.conversion import convert_weights, export_weights, load_weights
 from recurra.layers.dropout import RecurrentDropout, VariationalDropout
 from recurra.layers.gru import GRU
 from recurra.layers.lstm import LSTM
@@ -24,6 +25,9 @@ __all__ = [
     "SkipThroughTime",
     "VariationalDropout",
     "Zoneout",
+    "convert_weights",
+    "export_weights",
+    "load_weights",
     "orthogonal",
     "weight_dropout",
     "weight_norm",

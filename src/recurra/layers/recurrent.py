@@ -22,7 +22,8 @@ from recurra.layers.inputs import Sequences, check_extras, part_input
 from recurra.layers.modifiers import Modifiers
 from recurra.layers.stack import MERGE_MODES, Stack, run_layer
 from recurra.layers.states import LayerState
-from recurra.loop import Layout, check_engine, check_states
+from recurra.loop import Layout, check_engine, check_states, state_names
+from recurra.loop.probing import like_weights
 
 
 class Recurrent(torch.nn.Module):
@@ -163,7 +164,7 @@ class Recurrent(torch.nn.Module):
         return layouts
 
     def _add_projection(self, layer: int, width: int, projection_size: int) -> None:
-        like = next((p for p in self.parameters() if p.is_floating_point()), torch.empty(0))
+        like = like_weights(self)
         projection = torch.nn.Linear(width, projection_size, bias=False, device=like.device, dtype=like.dtype)
         self.add_module(f"projection_l{layer}", projection)
 
@@ -211,10 +212,7 @@ class Recurrent(torch.nn.Module):
         ]
 
     def _name_states(self, count: int) -> tuple[str, ...]:
-        names = getattr(self.get_submodule("cell_l0"), "states", None)
-        if not isinstance(names, tuple) or len(names) != count:
-            names = ("h", "c")[:count] if count <= 2 else tuple(f"s{k}" for k in range(1, count + 1))
-        return tuple(f"{name}_0" for name in names)
+        return tuple(f"{name}_0" for name in state_names(self.get_submodule("cell_l0"), count))
 
     def reset_parameters(self) -> None:
         """Draw the parameters of every cell and projection anew, and set learned initial states to where they start.

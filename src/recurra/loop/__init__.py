@@ -6,7 +6,7 @@ from recurra.loop.checks import check_states
 from recurra.loop.describe import describe
 from recurra.loop.engines import TORCH_STEPS
 from recurra.loop.packing import packed_index
-from recurra.loop.probing import Layout, find_layout
+from recurra.loop.probing import Layout, find_layout, state_names
 from recurra.loop.unroll import ENGINES, check_engine, unroll
 
 __all__ = [
@@ -18,5 +18,6 @@ __all__ = [
     "describe",
     "find_layout",
     "packed_index",
+    "state_names",
     "unroll",
 ]

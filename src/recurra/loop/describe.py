@@ -16,6 +16,7 @@ from recurra.loop.computed_weights import computed_weights, with_computed_weight
 from recurra.loop.fission import width
 from recurra.loop.graph import POINTWISE, ancestors
 from recurra.loop.plan import Plan, build_plan
+from recurra.loop.probing import like_weights
 from recurra.loop.schedule import Pointwise, Product, Reduce, Scan
 
 if TYPE_CHECKING:
@@ -76,8 +77,7 @@ def _one_step(cell: torch.nn.Module, x: Any) -> Any:
                 f"describe expected {type(cell).__name__} to have an input_size, got none",
                 hint="pass x, the input of one step",
             )
-        like = next((p for p in cell.parameters() if p.is_floating_point()), torch.empty(0))
-        x = like.new_zeros(2, size)
+        x = like_weights(cell).new_zeros(2, size)
     return tuple(t.unsqueeze(0) for t in x) if isinstance(x, tuple) else x.unsqueeze(0)
 
 

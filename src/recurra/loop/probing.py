@@ -46,6 +46,14 @@ def as_tuple(state: Any) -> tuple[Tensor, ...]:
     return (state,) if isinstance(state, Tensor) else tuple(state)
 
 
+def like_weights(module: torch.nn.Module) -> Tensor:
+    """Return a tensor of the type, and on the device, of a module's weights, to make others like it.
+
+    It is the first floating-point parameter, or where there is none, an empty tensor as torch makes them.
+    """
+    return next((p for p in module.parameters() if p.is_floating_point()), torch.empty(0))
+
+
 def declared_layout(cell: torch.nn.Module) -> Layout | None:
     """Return what the cell declares, or ``None``: ``state_size`` (an int, or one a state) and ``output_size``.
 
@@ -64,27 +72,46 @@ def declared_layout(cell: torch.nn.Module) -> Layout | None:
 
 
 def probed_layout(cell: torch.nn.Module, step: Step) -> Layout:
-    """Return the layout that one call without a state shows.
+    """Return the layout that one call shows, from the cell's own initial state if it tells one, else without a state.
 
     Raises:
-        UnsupportedCellError: When the cell needs a state.
+        UnsupportedCellError: When the cell needs a state and tells no initial one.
     """
-    output, state = split_result(cell, _call_without_state(cell, step, "state_size and output_size"))
+    own: Callable[[int], State] | None = getattr(cell, "initial_state", None)
+    first = step if isinstance(step, Tensor) else step[0]
+    result = (
+        _call_aside(cell, step, own(first.shape[0]))
+        if callable(own)
+        else _call_without_state(cell, step, "state_size and output_size")
+    )
+    output, state = split_result(cell, result)
     return Layout(output.shape[-1], tuple(s.shape[-1] for s in as_tuple(state)), isinstance(state, Tensor))
 
 
 def find_layout(cell: torch.nn.Module, input_size: int) -> Layout:
-    """Return the layout that the cell declares, or shows when it is called with zeros (2, input_size) and no state.
+    """Return the layout that the cell declares, or shows when it is called with zeros (2, input_size).
 
     Raises:
-        UnsupportedCellError: When it declares none and needs a state.
+        UnsupportedCellError: When it declares none, needs a state and tells no initial one.
     """
     declared = declared_layout(cell)
     if declared is not None:
         return declared
-    like = next((p for p in cell.parameters() if p.is_floating_point()), torch.empty(0))
     with torch.no_grad():
-        return probed_layout(cell, like.new_zeros(2, input_size))
+        return probed_layout(cell, like_weights(cell).new_zeros(2, input_size))
+
+
+def state_names(cell: torch.nn.Module, count: int) -> tuple[str, ...]:
+    """Return names for a cell's states: those its class declares, else h, or h and c, or s1, s2, ... of more.
+
+    Args:
+        cell: The cell.
+        count: How many states it has.
+    """
+    declared = getattr(cell, "states", None)
+    if isinstance(declared, tuple) and len(declared) == count and all(isinstance(name, str) for name in declared):
+        return declared
+    return ("h", "c")[:count] if count <= 2 else tuple(f"s{k}" for k in range(1, count + 1))
 
 
 def split_result(cell: torch.nn.Module, result: Any) -> tuple[Tensor, State]:

@@ -1,0 +1,1 @@
+"""Networks drawn folded and unfolded: as SVG, and as text for a terminal."""

@@ -1,0 +1,1 @@
+"""How gates answer, and when they open."""
