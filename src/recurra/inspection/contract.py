@@ -11,6 +11,7 @@ from torch import Tensor
 
 from recurra.cells import find_cell
 from recurra.errors import ArgumentError, RecurraError
+from recurra.loop.probing import like_weights
 
 CONTRACT = (
     "a cell is a torch.nn.Module that is built as Class(input_size, hidden_size, **options), and whose "
@@ -71,8 +72,7 @@ class _ZeroState(torch.nn.Module):
 
     def initial_state(self, batch_size: int) -> Tensor:
         """Return zeros."""
-        like = next((p for p in self.parameters() if p.is_floating_point()), torch.empty(0))
-        return like.new_zeros(batch_size, self.hidden_width)
+        return like_weights(self).new_zeros(batch_size, self.hidden_width)
 
 
 def _with_state(cell: torch.nn.Module, hidden_size: int) -> torch.nn.Module:

@@ -191,6 +191,16 @@ def test_a_cell_that_tells_no_first_state_is_taken_to_start_from_zeros() -> None
     assert "The class tells no first state: it is taken to be zeros, one tensor of width n." in text
 
 
+def test_arguments_that_stay_at_their_defaults_are_told() -> None:
+    class Scaled(Clockless):
+        def forward(self, x: torch.Tensor, h: torch.Tensor, scale: float = 2.0) -> torch.Tensor:
+            return scale * h + x.sum(1, keepdim=True)
+
+    text = " ".join(explain_page(Scaled).split())
+
+    assert "Further arguments of forward are left at their defaults: scale = 2.0." in text
+
+
 def test_steps_may_have_several_inputs() -> None:
     wishes = Wishes(inputs=[[[1, 0], [0.5]], [[0, 1], [2.5]]], targets=[0, 1], hidden_size=2)
 

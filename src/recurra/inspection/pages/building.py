@@ -10,8 +10,8 @@ import torch
 
 from recurra.cells import Cell, find_reference
 from recurra.errors import ArgumentError, ChoiceError, RecurraError
-from recurra.inspection.anatomy.describing import describe_cell
-from recurra.inspection.contract import build_cell
+from recurra.inspection.anatomy.describing import Anatomy, describe_cell
+from recurra.inspection.contract import assumes_state, build_cell
 from recurra.inspection.drawing.network import Network
 from recurra.inspection.explanation import Explanation, explain_cell
 from recurra.inspection.gates.curves import gate_curves
@@ -83,7 +83,7 @@ def build_page(target: str | type[torch.nn.Module], form: str, wishes: Wishes) -
         reference=_reference(cell),
         parts=tuple(part for part in parts if part != "gates" or has_gates),
         explanation=explanation,
-        anatomy=describe_cell(target, wishes.cell_options, *_sizes(wishes)) if "anatomy" in parts else None,
+        anatomy=_anatomy(target, wishes, explanation) if "anatomy" in parts else None,
         network=_network(explanation, wishes),
         is_folded=wishes.fold or wishes.unfold is None,
         is_unfolded=wishes.unfold is not None or not wishes.fold,
@@ -147,6 +147,10 @@ def _build(target: Any, wishes: Wishes, input_size: int, hidden_size: int) -> to
         torch.manual_seed(wishes.seed)
         cell = build_cell(target, wishes.cell_options, input_size, hidden_size)
     return cell.train(not wishes.evaluation)
+
+
+def _anatomy(target: Any, wishes: Wishes, explanation: Explanation) -> Anatomy:
+    return describe_cell(target, wishes.cell_options, *_sizes(wishes), step=explanation.step)
 
 
 def _can(read: Any, *given: Any) -> bool:
@@ -241,6 +245,11 @@ def _notes(explanation: Explanation, wishes: Wishes) -> list[str]:
         f"Checked: what is printed was parsed, evaluated in float64 and compared with the cell and with autograd at "
         f"random inputs; the largest relative differences are {check.forward:.0e} and {check.backward:.0e}.",
     ]
+    if assumes_state(explanation.cell):
+        notes.append("The class tells no first state: it is taken to be zeros, one tensor of width n.")
+    if explanation.step.defaults:
+        left = ", ".join(f"{name} = {value!r}" for name, value in explanation.step.defaults.items())
+        notes.append(f"Further arguments of forward are left at their defaults: {left}.")
     if any(
         term.op in ("cut", "pick", "zeros", "ones", "repeat")
         for line in (*explanation.forward, *explanation.backward)
