@@ -1,6 +1,6 @@
 """``python -m recurra``."""
 
-from recurra.cli.main import main
+from recurra.cli.main import console
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    console()

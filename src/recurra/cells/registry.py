@@ -100,7 +100,10 @@ def _import_cell(path: str) -> type[torch.nn.Module]:
         module = importlib.import_module(module_name)
     except Exception as error:  # a user's module may raise anything while it is imported
         raise ArgumentError(
-            f"find_cell expected {path!r} to name a module that can be imported, got {type(error).__name__}: {error}"
+            f"find_cell expected {path!r} to name a module that can be imported, got {type(error).__name__}: {error}",
+            hint=f"a module goes by its name: {module_name.removesuffix('.py')}:{class_name}"
+            if module_name.endswith(".py")
+            else "",
         ) from error
     found = getattr(module, class_name, None)
     if not _is_cell_class(found):

@@ -12,6 +12,7 @@ import os
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
+from typing import NoReturn
 
 import recurra
 
@@ -23,7 +24,7 @@ COMMANDS = {
     "score": "say how likely a trained model finds each line of a file",
     "evaluate": "say how well a trained model predicts a text",
     "cells": "list the cells: what they are, how large, how fast here",
-    "explain": "explain a cell from its code: equations, drawings, a worked example; or how a run reads a text",
+    "explain": "explain a cell from its own code, or how a run reads a text",
     "cite": "print the BibTeX entries of cells and of what modifies them",
     "config": "print a configuration file with every key explained",
 }
@@ -68,6 +69,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     return code
+
+
+def console() -> NoReturn:
+    """Run ``recurra`` as a program of its own."""
+    code = main()
+    if code == _INTERRUPTED:
+        # what was interrupted may have left threads of its own, on which Python would not wait
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    sys.exit(code)
 
 
 def _set_up_surroundings() -> None:

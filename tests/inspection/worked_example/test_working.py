@@ -476,3 +476,24 @@ def test_a_symbol_s_rows_come_in_the_order_of_the_example():
 
     assert [row.relation for row in example.rows("δW_xh")] == ["adds", "adds", "is"]
     assert Symbol("W_xh") in example.gradients
+
+
+def test_names_that_look_alike_are_told_apart_in_latex():
+    class Numbered(torch.nn.Module):
+        input_size = 1
+
+        def initial_state(self, batch_size):
+            return torch.zeros(batch_size, 1, dtype=torch.float64)
+
+        def forward(self, x, h):
+            a1 = torch.tanh(x + h)
+            a_1 = torch.sigmoid(a1)
+            return a1 * a_1
+
+    cell = Numbered()
+
+    example = work_example(cell, record_step(cell), [[1.0]])
+
+    latex = {row.symbol: row.symbol_latex for section in example.forward for row in section.rows}
+    assert len(set(latex.values())) == len(latex)
+    assert latex["a_1₁"] == "a_{1,1}"

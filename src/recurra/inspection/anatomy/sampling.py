@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from recurra.inspection.equations.evaluation import evaluate, run_lines
-from recurra.inspection.equations.private_copy import private_copy
+from recurra.inspection.equations.private_copy import double_precision, private_copy
 from recurra.inspection.equations.private_copy import tensors_of as weights_of
 from recurra.inspection.equations.step import Step
 from recurra.inspection.equations.terms import Symbol, Term
@@ -51,7 +51,7 @@ def draw_sample(cell: torch.nn.Module, input_size: int) -> Sample:
         UnsupportedCellError: When the cell cannot be copied, or its initial state cannot be known.
     """
     private = private_copy(cell)
-    with torch.no_grad(), torch.random.fork_rng(devices=[]):
+    with torch.no_grad(), torch.random.fork_rng(devices=[]), double_precision():
         torch.manual_seed(_SEED)
         for parameter in private.parameters():
             if parameter.is_floating_point():

@@ -51,7 +51,11 @@ def _operation_rows(anatomy: Anatomy) -> Iterator[tuple[str, ...]]:
     if anatomy.elementwise is None:
         yield "element by element", "not known", "the step cannot be traced"
     else:
-        yield "element by element", _said(anatomy.elementwise), "one for each number that is computed, σ and tanh too"
+        yield (
+            "element by element",
+            _said(anatomy.elementwise),
+            "one for each number that the compiler computes, σ and tanh too",
+        )
 
 
 def _place_lines(anatomy: Anatomy) -> Iterator[str]:

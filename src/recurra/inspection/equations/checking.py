@@ -14,7 +14,7 @@ from recurra.errors import UnsupportedCellError
 from recurra.inspection.equations.evaluation import run_lines
 from recurra.inspection.equations.parsing import parse_line
 from recurra.inspection.equations.plain import plain_line
-from recurra.inspection.equations.private_copy import as_state, private_copy, tensors_of
+from recurra.inspection.equations.private_copy import as_state, double_precision, private_copy, tensors_of
 from recurra.inspection.equations.step import Step
 from recurra.inspection.equations.terms import Line, Symbol
 from recurra.inspection.equations.weight_blocks import weight_values
@@ -63,7 +63,7 @@ def check_equations(
     """
     lines, derivative = [*map(_printed, forward)], [*map(_printed, backward)]
     checks = []
-    with torch.random.fork_rng(devices=[]):
+    with torch.random.fork_rng(devices=[]), double_precision():
         for low in (0.0, -1.0):  # a time, or a part of a period, is not negative; other things are
             torch.manual_seed(seed)
             checker = _Checker(private_copy(cell), step, low)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable
 
@@ -40,6 +41,9 @@ def _tensors(cell: torch.nn.Module) -> Iterable[tuple[str, torch.Tensor, bool]]:
 
 def _rows(tensor: torch.Tensor) -> int:
     return tensor.shape[0] if tensor.dim() else 1
+
+
+_OF_MATRIX = re.compile(r"([WUV])_?(\w+)")
 
 
 def row_blocks(cell: torch.nn.Module, path: str, tensor: torch.Tensor) -> list[tuple[str, tuple[int, int]]]:
@@ -93,6 +97,10 @@ def whole_name(path: str, num_dims: int) -> str:
         letter = ("V" if num_dims == 2 else "v") + parts[-1].removeprefix("original")
         return "_".join([letter, *parts[:place]]) if parts[-1].startswith("original") else path
     last = parts[-1]
+    named = _OF_MATRIX.fullmatch(parts[0]) if len(parts) == 2 and last in letters else None
+    if named is not None:
+        # self.W_f = Linear(...) holds W_f and b_f
+        return f"{named[1] if last == 'weight' else 'b'}_{named[2]}"
     for kind, letter in letters.items():
         if last == kind:
             return f"{letter}_{'.'.join(parts[:-1])}" if len(parts) > 1 else letter

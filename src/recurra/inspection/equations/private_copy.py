@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -37,6 +38,17 @@ def private_copy(cell: torch.nn.Module) -> torch.nn.Module:
     for parameter in found.parameters():
         parameter.requires_grad_(parameter.is_floating_point())
     return found
+
+
+@contextmanager
+def double_precision() -> Iterator[None]:
+    """Let tensors that a step makes without saying of what type be of float64, as its copy is."""
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float64)
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(before)
 
 
 def _decimals(tensor: Tensor) -> np.ndarray:

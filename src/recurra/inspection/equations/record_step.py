@@ -8,15 +8,19 @@ import torch
 from torch import Tensor
 
 from recurra.errors import ArgumentError, RecurraError, UnsupportedCellError
-from recurra.inspection.contract import CONTRACT, RETURNS
+from recurra.inspection.contract import CONTRACT, RETURNS, assumes_state
 from recurra.inspection.equations.assembling import assemble
-from recurra.inspection.equations.private_copy import as_state, private_copy, tensors_of
+from recurra.inspection.equations.private_copy import as_state, double_precision, private_copy, tensors_of
 from recurra.inspection.equations.recording import record
 from recurra.inspection.equations.step import Step
 from recurra.inspection.equations.watching import place_of_error, run_watched
 from recurra.loop.probing import as_tuple, find_initial_state
 
 _SEED = 0
+_ASSUMED = (
+    "the class tells no first state, so one tensor of the hidden size was assumed; for (h, c), give it a method "
+    "initial_state(batch_size) that returns two"
+)
 
 
 def record_step(cell: torch.nn.Module, x: Tensor | tuple[Tensor, ...] | None = None, state: Any = None) -> Step:
@@ -39,7 +43,7 @@ def record_step(cell: torch.nn.Module, x: Tensor | tuple[Tensor, ...] | None = N
     """
     private = private_copy(cell)
     inputs = _input_of(cell, x)
-    with torch.random.fork_rng(devices=[]):
+    with torch.random.fork_rng(devices=[]), double_precision():
         torch.manual_seed(_SEED)
         start = _state_of(private, inputs) if state is None else state
         widths = [tensor.shape[-1] for tensor in (*as_tuple(inputs), *as_tuple(start))]
@@ -58,7 +62,9 @@ def _recorded(
     try:
         recording = record(private, x, as_state(state_form, states), given)
         return assemble(private, recording, tuple(inputs), tuple(states), given, state_form)
-    except RecurraError:
+    except RecurraError as error:
+        if assumes_state(private):
+            raise UnsupportedCellError(error.message, hint=_ASSUMED) from error
         raise
     except RecursionError as error:
         raise UnsupportedCellError(

@@ -86,7 +86,7 @@ def _operations(anatomy: Anatomy) -> Iterator[str]:
         elementwise = _quantity(anatomy.elementwise)
     rows = [
         ("products", _quantity(anatomy.products), "a multiplication and the addition after it are two"),
-        ("element by element", elementwise, "one for each number that is computed, σ and tanh too"),
+        ("element by element", elementwise, "one for each number that the compiler computes, σ and tanh too"),
     ]
     yield listing(rows)
 

@@ -13,6 +13,8 @@ from recurra.errors import ArgumentError, ChoiceError, RecurraError
 from recurra.inspection.anatomy.describing import Anatomy, describe_cell
 from recurra.inspection.contract import assumes_state, build_cell
 from recurra.inspection.drawing.network import Network
+from recurra.inspection.equations.step import Step
+from recurra.inspection.equations.terms import Symbol
 from recurra.inspection.explanation import Explanation, explain_cell
 from recurra.inspection.gates.curves import gate_curves
 from recurra.inspection.gates.time_gates import read_rhythms
@@ -67,6 +69,8 @@ def build_page(target: str | type[torch.nn.Module], form: str, wishes: Wishes) -
     """Gather all that an explanation shows."""
     name = target if isinstance(target, str) else target.__name__
     parts = _parts(form, wishes)
+    if wishes.init is not None and "example" not in parts:
+        raise ArgumentError("explain expected inputs with init, got none", hint="--inputs '[[1,0,0],[0,1,0]]'")
     cell = _build(target, wishes, *_sizes(wishes))
     explanation = explain_cell(
         cell, name=name, input_size=_input_sizes(wishes), every_assignment=wishes.every_assignment
@@ -199,12 +203,6 @@ def _small(target: Any, wishes: Wishes, explanation: Explanation) -> Explanation
 def _network(explanation: Explanation, wishes: Wishes) -> Network:
     step = explanation.step
     names = tuple(symbol.name for symbol in step.entering)
-    multiplied = {
-        term.args[1].value.name
-        for line in step.lines
-        for term in line.term.walk()
-        if term.op == "matmul" and term.args[1].op == "name" and term.args[1].value in step.entering
-    }
     steps = wishes.unfold if wishes.unfold is not None else (1 if wishes.form == "one-to-one" else _UNFOLDED)
     return Network(
         cell=_short_name(type(explanation.cell).__name__),
@@ -214,8 +212,22 @@ def _network(explanation: Explanation, wishes: Wishes) -> Network:
         num_layers=wishes.num_layers,
         bidirectional=wishes.bidirectional,
         num_steps=steps,
-        recurrent=tuple(name for name in names if name in multiplied) or None,
+        recurrent=_multiplied(step),
     )
+
+
+def _multiplied(step: Step) -> tuple[str, ...]:
+    """Return the states that stand in a product with a weight, as they are, in a function, or beside other things."""
+    lines = {line.target: line.term for line in step.lines}
+    found: set[Symbol] = set()
+    for line in step.lines:
+        for term in line.term.walk():
+            if term.op == "matmul":
+                for symbol in term.args[1].symbols():
+                    made_of = lines.get(symbol)
+                    is_put_together = made_of is not None and made_of.op in ("stack", "name", "cut", "mul")
+                    found.update(made_of.symbols() if made_of is not None and is_put_together else (symbol,))
+    return tuple(symbol.name for symbol in step.entering if symbol in found)
 
 
 def _short_name(class_name: str) -> str:

@@ -61,7 +61,8 @@ def _is_spaced(reading: Reading) -> bool:
 
 def _header(reading: Reading) -> str:
     count = reading.num_tokens
-    words = [f"{count} token{'s' if count > 1 else ''}, each a {reading.unit}"]
+    tokens = f"{count} token{'s' if count > 1 else ''}"
+    words = [tokens if reading.unit == "token" else f"{tokens}, each a {reading.unit}"]
     if reading.condition is not None:
         words.append(f"read for {reading.condition}")
     bits = reading.surprisals[1:]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -11,7 +12,7 @@ from recurra.inspection.equations.terms import Line, Shape, Symbol
 from recurra.inspection.worked_example.example import Row, Section
 from recurra.inspection.worked_example.first_states import FirstStates
 from recurra.inspection.worked_example.forward_pass import Model
-from recurra.inspection.worked_example.rows import row_of_line, row_of_value
+from recurra.inspection.worked_example.rows import RowWriter
 from recurra.inspection.worked_example.symbols import Value, Values, given, work_out
 
 
@@ -22,11 +23,13 @@ class Backward:
     Attributes:
         sections: One a step, the last step first.
         gradients: The sum over the steps of each weight's gradient, by the weight.
+        num_steps: How many steps add to it.
         known: All that is known in each step, gradients included, the first step first.
     """
 
     sections: list[Section] = field(default_factory=list)
     gradients: dict[Symbol, Value] = field(default_factory=dict)
+    num_steps: Counter[Symbol] = field(default_factory=Counter)
     known: list[Values] = field(default_factory=list)
 
 
@@ -45,7 +48,7 @@ def backward_pass(model: Model, lines: Sequence[Line], trained: Sequence[Symbol]
     found = Backward()
     future: dict[Symbol, Value] = {}
     for number in range(len(known), 0, -1):
-        worker = _StepWorker(model, number, dict(known[number - 1]), frozenset(trained), found.gradients)
+        worker = _StepWorker(model, number, dict(known[number - 1]), frozenset(trained), found)
         worker.arrive(future, is_last=number == len(known))
         worker.work(lines)
         future = worker.leave()
@@ -65,7 +68,7 @@ class _StepWorker:
     number: int
     values: Values
     trained: frozenset[Symbol]
-    gradients: dict[Symbol, Value]
+    found: Backward
     rows: list[Row] = field(default_factory=list)
 
     def arrive(self, future: Mapping[Symbol, Value], *, is_last: bool) -> None:
@@ -84,23 +87,27 @@ class _StepWorker:
             gradient = symbol.gradient
             self.values[gradient] = parts[0] if len(parts) == 1 else parts[0] + parts[1]
             if len(parts) == 2:
-                self.rows.append(row_of_value(gradient, self.values[gradient], self.number, "the sum of both"))
+                self.rows.append(
+                    self.model.write.of_value(gradient, self.values[gradient], self.number, "the sum of both")
+                )
 
     def _from_output(self, arriving: Line, *, has_target: bool) -> Value:
         note = "from the output"
         if not has_target:
             value = _zeros(self.values[self.model.step.output].number.shape)
-            self.rows.append(row_of_value(arriving.target, value, self.number, f"{note}: this step has no target"))
+            self.rows.append(
+                self.model.write.of_value(arriving.target, value, self.number, f"{note}: this step has no target")
+            )
             return value
         value = self._work_out(arriving)
-        self.rows.append(row_of_line(arriving, value, self.number, note=note))
+        self.rows.append(self.model.write.of_line(arriving, value, self.number, note=note))
         return value
 
     def _from_future(self, symbol: Symbol, future: Mapping[Symbol, Value], *, is_last: bool) -> Value:
         value = _zeros(self.values[symbol].number.shape) if is_last else future[symbol]
         which = "no step follows" if is_last else f"step {self.number + 1}"
         gradient = symbol.gradient
-        self.rows.append(row_of_value(gradient, value, self.number, f"from the future: {which}"))
+        self.rows.append(self.model.write.of_value(gradient, value, self.number, f"from the future: {which}"))
         return value
 
     def work(self, lines: Sequence[Line]) -> None:
@@ -109,14 +116,15 @@ class _StepWorker:
             value = self._work_out(line)
             weight = replace(line.target, is_gradient=False)
             if weight in self.trained:
-                before = self.gradients.get(weight)
-                self.gradients[weight] = value if before is None else before + value
-                self.rows.append(row_of_line(line, value, self.number, "adds"))
+                before = self.found.gradients.get(weight)
+                self.found.gradients[weight] = value if before is None else before + value
+                self.found.num_steps[weight] += 1
+                self.rows.append(self.model.write.of_line(line, value, self.number, "adds"))
                 continue
             if line.is_sum and line.target in self.values:
                 value = self.values[line.target] + value
             self.values[line.target] = value
-            self.rows.append(row_of_line(line, value, self.number, "becomes" if line.is_sum else "is"))
+            self.rows.append(self.model.write.of_line(line, value, self.number, "becomes" if line.is_sum else "is"))
 
     def leave(self) -> dict[Symbol, Value]:
         """Return what the step before gets for each state that it left."""
@@ -147,19 +155,21 @@ def add_first_states(found: Backward, start: FirstStates, entering: Sequence[Sym
         found.gradients[symbol] = value if before is None else before + value
 
 
-def totals_section(found: Backward, start: FirstStates, read: Container[Symbol]) -> Section:
+def totals_section(write: RowWriter, found: Backward, start: FirstStates, read: Container[Symbol]) -> Section:
     """Return the gradient of every weight over all steps.
 
     Args:
+        write: What writes rows.
         found: The backward pass.
         start: The states before the first step.
         read: The weights that steps read; the others only make the first states.
     """
-    steps = f"the sum of {len(found.known)} steps" if len(found.known) > 1 else "of one step"
     rows = []
     for weight, value in found.gradients.items():
+        count = found.num_steps[weight]
+        steps = f"the sum of {count} steps" if count > 1 else "of one step"
         note = steps if weight in read else "through the first states"
         if weight in read and weight in start.learned:
             note = f"{steps}, and through the first states"
-        rows.append(row_of_value(weight.gradient, value, None, note))
+        rows.append(write.of_value(weight.gradient, value, None, note))
     return Section("Gradients of the weights", None, tuple(rows))

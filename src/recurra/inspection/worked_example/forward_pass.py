@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
 from recurra.errors import ArgumentError
+from recurra.inspection.equations.look_alikes import look_alikes
 from recurra.inspection.equations.step import Step
 from recurra.inspection.equations.terms import Line, Shape, Symbol
 from recurra.inspection.worked_example.arguments import WHO, Targets
 from recurra.inspection.worked_example.example import Row, Section
 from recurra.inspection.worked_example.readout import Readout
-from recurra.inspection.worked_example.rows import row_of_line, row_of_value
+from recurra.inspection.worked_example.rows import RowWriter
 from recurra.inspection.worked_example.symbols import Value, Values, given, work_out
 
 
@@ -34,6 +36,18 @@ class Model:
     readout: Readout | None
     targets: Targets | None
     weights: Mapping[Symbol, Value]
+
+    def symbols(self) -> Iterator[Symbol]:
+        """Yield the symbols of the example, with repetitions."""
+        yield from (*self.step.shapes, *self.weights)
+        for line in (*self.lines, *(() if self.readout is None else self.readout.lines)):
+            yield line.target
+            yield from line.term.symbols()
+
+    @cached_property
+    def write(self) -> RowWriter:
+        """What writes its rows, so that different names look different."""
+        return RowWriter(look_alikes(self.symbols()))
 
     def target_at(self, step: int) -> np.ndarray | None:
         """Return the target of a step counted from 1, or ``None`` where it has none."""
@@ -59,33 +73,37 @@ def forward_pass(
     for number, columns in enumerate(inputs, 1):
         values: Values = dict(model.weights)
         values.update(zip(model.step.entering, states, strict=True))
-        rows = _given_rows(values, model.step.inputs, columns, number)
-        rows += _worked_rows(values, model.lines, model.step.shapes, number)
+        rows = _given_rows(model.write, values, model.step.inputs, columns, number)
+        rows += _worked_rows(model.write, values, model.lines, model.step.shapes, number)
         target = model.target_at(number)
         if target is not None:
             assert model.readout is not None
-            rows += _worked_rows(values, model.readout.lines[:1], {}, number)
-            rows += _given_rows(values, [model.readout.target], [target], number)
-            rows += _worked_rows(values, model.readout.lines[1:], {}, number)
+            rows += _worked_rows(model.write, values, model.readout.lines[:1], {}, number)
+            rows += _given_rows(model.write, values, [model.readout.target], [target], number)
+            rows += _worked_rows(model.write, values, model.readout.lines[1:], {}, number)
         states = [values[symbol] for symbol in model.step.leaving]
         sections.append(Section(f"Step {number}", number, tuple(rows)))
         known.append(values)
     return tuple(sections), known
 
 
-def _given_rows(values: Values, symbols: Sequence[Symbol], columns: Sequence[np.ndarray], number: int) -> list[Row]:
+def _given_rows(
+    write: RowWriter, values: Values, symbols: Sequence[Symbol], columns: Sequence[np.ndarray], number: int
+) -> list[Row]:
     rows = []
     for symbol, column in zip(symbols, columns, strict=True):
         values[symbol] = given(column)
-        rows.append(row_of_value(symbol, values[symbol], number))
+        rows.append(write.of_value(symbol, values[symbol], number))
     return rows
 
 
-def _worked_rows(values: Values, lines: Sequence[Line], shapes: Mapping[Symbol, Shape], number: int) -> list[Row]:
+def _worked_rows(
+    write: RowWriter, values: Values, lines: Sequence[Line], shapes: Mapping[Symbol, Shape], number: int
+) -> list[Row]:
     rows = []
     for line in lines:
         values[line.target] = work_out(line.term, values, shapes.get(line.target, line.term.shape))
-        rows.append(row_of_line(line, values[line.target], number))
+        rows.append(write.of_line(line, values[line.target], number))
     return rows
 
 
@@ -108,14 +126,14 @@ def loss_section(model: Model, known: Sequence[Values]) -> tuple[Section, Value]
     total = numbered[0][1]
     for _, value in numbered[1:]:
         total = total + value
-    row = row_of_sum(readout.total, readout.loss, total, [number for number, _ in numbered])
+    row = _row_of_sum(model.write, readout.total, readout.loss, total, [number for number, _ in numbered])
     return Section("Loss of the sequence", None, (row,)), total
 
 
-def row_of_sum(total: Symbol, part: Symbol, value: Value, numbers: Sequence[int]) -> Row:
+def _row_of_sum(write: RowWriter, total: Symbol, part: Symbol, value: Value, numbers: Sequence[int]) -> Row:
     """Return the row of a sum over steps: L = L₁ + L₂."""
-    parts = [row_of_value(part, value, number) for number in numbers]
-    whole = row_of_value(total, value, None)
+    parts = [write.of_value(part, value, number) for number in numbers]
+    whole = write.of_value(total, value, None)
     return Row(
         symbol=whole.symbol,
         symbol_latex=whole.symbol_latex,

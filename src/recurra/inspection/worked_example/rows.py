@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from dataclasses import replace
 from typing import Any
 
 from recurra.inspection.equations.latex import latex_line, latex_symbol
@@ -25,32 +26,36 @@ def plain_at(text: str, step: int | None) -> str:
     return _PLAIN_TIME.sub(lambda found: str(step - 1 if found[1] else step).translate(_SUBSCRIPTS), text)
 
 
-def row_of_line(line: Line, value: Value, step: int | None, relation: Relation = "is", note: str = "") -> Row:
-    """Return the row of a quantity that an equation gives."""
-    equation = plain_at(plain_line(line), step)
-    latex = latex_line(line, align=False, at=step)
-    return _row(line.target, value, step, equation, latex, relation, note)
+class RowWriter:
+    """Writes rows.
 
+    Args:
+        spelled_out: Names that LaTeX writes letter by letter, as others would look like them.
+    """
 
-def row_of_value(symbol: Symbol, value: Value, step: int | None, note: str = "", equation: str = "") -> Row:
-    """Return the row of a quantity that is given, or whose equation is told in words."""
-    return _row(symbol, value, step, equation, "", "is", note)
+    def __init__(self, spelled_out: Collection[str] = ()) -> None:
+        self.spelled_out = spelled_out
 
+    def of_line(self, line: Line, value: Value, step: int | None, relation: Relation = "is", note: str = "") -> Row:
+        """Return the row of a quantity that an equation gives."""
+        equation = plain_at(plain_line(line), step)
+        latex = latex_line(line, align=False, spelled_out=self.spelled_out, at=step)
+        return replace(
+            self.of_value(line.target, value, step, note), equation=equation, equation_latex=latex, relation=relation
+        )
 
-def _row(
-    symbol: Symbol, value: Value, step: int | None, equation: str, latex: str, relation: Relation, note: str
-) -> Row:
-    return Row(
-        symbol=plain_at(plain_symbol(symbol), step),
-        symbol_latex=latex_symbol(symbol, at=step),
-        equation=equation,
-        equation_latex=latex,
-        value=value,
-        relation=relation,
-        exact=_exact(value, exact_plain),
-        exact_latex=_exact(value, exact_latex),
-        note=note,
-    )
+    def of_value(self, symbol: Symbol, value: Value, step: int | None, note: str = "") -> Row:
+        """Return the row of a quantity that is given."""
+        return Row(
+            symbol=plain_at(plain_symbol(symbol), step),
+            symbol_latex=latex_symbol(symbol, self.spelled_out, at=step),
+            equation="",
+            equation_latex="",
+            value=value,
+            exact=_exact(value, exact_plain),
+            exact_latex=_exact(value, exact_latex),
+            note=note,
+        )
 
 
 def _exact(value: Value, write: Callable[[Any], str]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -12,7 +12,7 @@ import torch
 from recurra.cells.checks import check_number
 from recurra.inspection.equations.derivative import differentiate
 from recurra.inspection.equations.preactivations import name_preactivations
-from recurra.inspection.equations.private_copy import tensors_of
+from recurra.inspection.equations.private_copy import double_precision, tensors_of
 from recurra.inspection.equations.step import Step
 from recurra.inspection.equations.terms import Shape, Symbol
 from recurra.inspection.equations.weight_blocks import weight_values
@@ -29,7 +29,6 @@ from recurra.inspection.worked_example.first_states import FirstStates, find_fir
 from recurra.inspection.worked_example.forward_pass import Model, forward_pass, loss_section
 from recurra.inspection.worked_example.notes import notes
 from recurra.inspection.worked_example.readout import Readout, build_readout
-from recurra.inspection.worked_example.rows import row_of_value
 from recurra.inspection.worked_example.setup import DECIMALS, SEED, prepare_cell
 from recurra.inspection.worked_example.symbols import Value, Values, given
 
@@ -78,8 +77,9 @@ def work_example(
     wanted = None if targets is None else read_targets(targets, len(columns), form, loss, output_size)
     prepared = prepare_cell(cell, step, init)
     model = _build_model(prepared, step, wanted, init)
-    start = find_first_states(prepared, step, columns[0], {symbol.name for symbol in _all_symbols(model)})
-    return _worked(model, prepared, columns, start, tuple(notes(model, start, init, form)))
+    with double_precision():
+        start = find_first_states(prepared, step, columns[0], {symbol.name for symbol in model.symbols()})
+        return _worked(model, prepared, columns, start, tuple(notes(model, start, init, form)))
 
 
 def _worked(
@@ -97,7 +97,7 @@ def _worked(
         sections = (*sections, last)
         backward = _through_time(model, known)
         add_first_states(backward, start, model.step.entering)
-        totals = totals_section(backward, start, model.weights)
+        totals = totals_section(model.write, backward, start, model.weights)
     return WorkedExample(
         who=model.step.who,
         num_steps=len(columns),
@@ -125,17 +125,9 @@ def _build_model(cell: torch.nn.Module, step: Step, targets: Targets | None, ini
     if targets is None:
         return model
     width, output_size = step.shapes[step.output][0], len(targets.columns[0])
-    taken = {symbol.name for symbol in _all_symbols(model)}
+    taken = {symbol.name for symbol in model.symbols()}
     readout = build_readout(step.output, width, output_size, targets.loss, taken)
     return replace(model, readout=readout, weights=values | _readout_values(readout, width, init))
-
-
-def _all_symbols(model: Model) -> Iterator[Symbol]:
-    readout = model.readout
-    yield from (*model.step.shapes, *model.weights)
-    for line in (*model.lines, *(() if readout is None else readout.lines)):
-        yield line.target
-        yield from line.term.symbols()
 
 
 def _read_weights(step: Step) -> tuple[Symbol, ...]:
@@ -166,7 +158,7 @@ def _through_time(model: Model, known: Sequence[Values]) -> Backward:
 
 def _start(model: Model, start: FirstStates) -> Section:
     numbers = {**model.weights, **start.numbers()}
-    rows: list[Row] = [row_of_value(symbol, value, None) for symbol, value in numbers.items()]
+    rows: list[Row] = [model.write.of_value(symbol, value, None) for symbol, value in numbers.items()]
     # the states before the first step are those of step 0
-    rows += [row_of_value(s, value, 1) for s, value in zip(model.step.entering, start.values, strict=True)]
+    rows += [model.write.of_value(s, value, 1) for s, value in zip(model.step.entering, start.values, strict=True)]
     return Section("Weights and first states", None, tuple(rows))
