@@ -219,7 +219,7 @@ def draw(command: str, path: Path) -> None:
     from recurra.inspection.pages.wishes import Wishes
 
     name = shlex.split(command)[2]
-    draw_time_gates(build_page(name, "svg", Wishes(gate=True)).gate_cell).savefig(path)
+    draw_time_gates(build_page(name, "svg", Wishes(gate=True)).explanation.cell).savefig(path)
 
 
 def main(arguments: Sequence[str] | None = None, folder: Path = FOLDER) -> int:

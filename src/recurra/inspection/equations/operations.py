@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+import torch
+
 from recurra.inspection.equations import terms as t
 from recurra.inspection.equations.terms import Term
 from recurra.inspection.equations.values import RANDOM, NoFormError, Value, meet
@@ -35,8 +37,6 @@ def as_value(item: Any) -> Value:
     if isinstance(item, Value):
         return item
     if isinstance(item, bool | int | float):
-        import torch
-
         return Value(torch.tensor(item), t.number(item), is_constant=True)
     raise NoFormError(f"it was given {item!r}")
 

@@ -24,7 +24,8 @@ _FILL_FORMS = (matrix_operations, shape_operations)
 _FILLED = frozenset(
     ["zeros_like", "ones_like", "full_like", "new_zeros", "new_ones", "new_full", "zeros", "ones", "full"]
 )
-_RANDOM = frozenset(["rand", "randn", "rand_like", "randn_like", "bernoulli", "normal", "multinomial", "randint"])
+_RANDOM = frozenset(["bernoulli", "normal", "multinomial"])
+"""What draws random numbers, beside all that begins with rand."""
 _ABOUT_TENSORS = frozenset(
     """
     size shape dim ndim ndimension numel nelement len dtype device layout is_floating_point is_complex
@@ -237,19 +238,10 @@ class _Recorder(TorchFunctionMode):
 def _filled(tensor: Tensor, dims: tuple[int, ...]) -> Term | None:
     """Return a constant of one number as such; ``None`` for any other."""
     flat = tensor.reshape(-1)
-    if not flat.numel() or not bool((flat == flat[0]).all()):
+    if tensor.dtype == torch.bool or not flat.numel() or not bool((flat == flat[0]).all()):
         return None
-    shape = shape_of(dims)
-    single = t.number(flat[0].item())
-    if tensor.dtype == torch.bool:
-        return None
-    return (
-        t.zeros(shape)
-        if single.value == 0 and shape != (1, 1)
-        else single
-        if shape == (1, 1)
-        else t.mul(single, t.ones(shape))
-    )
+    shape, single = shape_of(dims), t.number(flat[0].item())
+    return single if shape == (1, 1) else t.mul(single, t.ones(shape))
 
 
 def _without(sizes: tuple[int, ...], axis: int | None) -> tuple[int, ...]:

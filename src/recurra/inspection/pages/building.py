@@ -49,7 +49,8 @@ def explain_page(target: str | type[torch.nn.Module], form: str = "text", wishes
     """
     if form not in FORMATS:
         raise ChoiceError("format", form, FORMATS)
-    page = build_page(target, form, wishes or Wishes())
+    wished = wishes or Wishes()
+    page = build_page(target, form, wished)
     if form == "html":
         from recurra.inspection.pages.html_page import html_page
 
@@ -62,7 +63,7 @@ def explain_page(target: str | type[torch.nn.Module], form: str = "text", wishes
         return _drawing(page)
     from recurra.inspection.pages.text_page import text_page
 
-    return "\n".join(text_page(page, (wishes or Wishes()).width))
+    return "\n".join(text_page(page, wished.width))
 
 
 def build_page(target: str | type[torch.nn.Module], form: str, wishes: Wishes) -> Page:
@@ -92,7 +93,6 @@ def build_page(target: str | type[torch.nn.Module], form: str, wishes: Wishes) -
         is_folded=wishes.fold or wishes.unfold is None,
         is_unfolded=wishes.unfold is not None or not wishes.fold,
         example=example,
-        gate_cell=cell,
         has_gates=has_gates,
         has_time_gates=has_time_gates,
         notes=tuple(_notes(explanation, wishes)),
@@ -289,9 +289,9 @@ def _drawing(page: Page) -> str:
         from recurra.inspection.gates.time_gate_figure import draw_time_gates
 
         figure = (
-            draw_time_gates(page.gate_cell)
+            draw_time_gates(page.explanation.cell)
             if page.has_time_gates
-            else draw_response_curves(page.gate_cell, page.explanation.step)
+            else draw_response_curves(page.explanation.cell, page.explanation.step)
         )
         return figure_svg(figure)
     from recurra.inspection.drawing.folded import folded_svg

@@ -6,8 +6,6 @@ import shlex
 from dataclasses import dataclass
 from functools import cached_property
 
-import torch
-
 from recurra.inspection.anatomy.describing import Anatomy
 from recurra.inspection.drawing.network import Network
 from recurra.inspection.equations.look_alikes import look_alikes
@@ -34,7 +32,6 @@ class Page:
         is_folded: Whether the folded drawing is shown.
         is_unfolded: Whether the unfolded drawing is shown.
         example: A sequence worked through by hand; ``None`` where it is not asked for.
-        gate_cell: The cell whose gates are drawn.
         has_gates: Whether it has gates to draw.
         has_time_gates: Whether a gate opens and closes by itself, in time.
         notes: What a reader should know of how this was made, a sentence each.
@@ -52,7 +49,6 @@ class Page:
     is_folded: bool
     is_unfolded: bool
     example: WorkedExample | None
-    gate_cell: torch.nn.Module
     has_gates: bool
     has_time_gates: bool
     notes: tuple[str, ...]

@@ -33,10 +33,10 @@ def gates_part(page: Page) -> Part:
 
     body = []
     if page.has_time_gates:
-        svg = figure_svg(draw_time_gates(page.gate_cell), f"Time gates of {page.class_name}")
+        svg = figure_svg(draw_time_gates(page.explanation.cell), f"Time gates of {page.class_name}")
         body.append(figure(svg, "A gate that opens and closes by itself, measured on the cell.", is_natural=True))
     try:
-        curves = draw_response_curves(page.gate_cell, page.explanation.step)
+        curves = draw_response_curves(page.explanation.cell, page.explanation.step)
     except ArgumentError:
         if not page.has_time_gates:
             raise

@@ -134,9 +134,9 @@ def _example(page: Page, width: int) -> Iterable[str]:
 
 def _gates(page: Page, width: int) -> Iterator[str]:
     if page.has_time_gates:
-        yield from time_gates_text(page.gate_cell, width=width)
+        yield from time_gates_text(page.explanation.cell, width=width)
         yield ""
-    yield from response_curves_text(page.gate_cell, page.explanation.step, width=width)
+    yield from response_curves_text(page.explanation.cell, page.explanation.step, width=width)
 
 
 def _wrapped(text: str, width: int) -> list[str]:
