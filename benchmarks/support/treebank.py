@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from recurra.cli.train import parse_text
+from recurra.cli.train import parse_options
 from recurra.tasks.text import TextTask
 from support.commands import recurra
 
@@ -26,7 +26,7 @@ def train_treebank(options: Sequence[str], minutes: float, run: Path) -> int:
         minutes: Time for all of training.
         run: Folder of the run.
     """
-    task = TextTask.from_config(parse_text(options).options)
+    task = TextTask.from_config(parse_options("text", options).options)
     steps = task.num_batches("train")
     budget = ["--time-budget-s", str(60 * minutes), "--validate-every", str(steps)]
     recurra("train", "text", *options, *budget, "--run", str(run), show_messages=True)

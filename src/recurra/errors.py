@@ -115,7 +115,8 @@ class DataError(RecurraError, ValueError):
 class DataNotFoundError(DataError, FileNotFoundError):
     """A file or a named data set is not there.
 
-    Named data sets other than the built-in ones are looked up in the folder that ``RECURRA_DATA`` names.
+    Named data sets other than the built-in ones are looked up in the folder that ``RECURRA_DATA`` names, then among those
+    that ``recurra data get`` has fetched.
     """
 
     code = "RECURRA-202"

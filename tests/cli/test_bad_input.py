@@ -346,8 +346,8 @@ from recurra.training import Callback
 class Full(Callback):
     def on_step(self, trainer, loss, grad_norm):
         resource.setrlimit(resource.RLIMIT_FSIZE, (40_000, 40_000))
-callbacks = report.text_callbacks
-report.text_callbacks = lambda: [*callbacks(), Full()]
+callbacks = report.training_callbacks
+report.training_callbacks = lambda: [*callbacks(), Full()]
 sys.exit(main.main(sys.argv[1:]))
 """
     arguments = [

@@ -192,7 +192,7 @@ def test_a_reader_that_goes_away_is_no_error(trained):
 
 
 def test_the_usage_text_fits_a_terminal():
-    assert max(map(len, usage().splitlines())) <= 100
+    assert max(map(len, usage().splitlines())) <= 80
 
 
 def test_the_demo_runs_and_says_what_to_try_next(capsys, tmp_path):

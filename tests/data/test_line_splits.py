@@ -105,7 +105,7 @@ def test_too_few_lines_for_all_parts_are_refused(numbers, validation, test, dist
         f"split_lines expected lines for training, for validation={validation} and for test={test}, "
         f"got {len(numbers)} lines, {distinct} of them distinct"
     )
-    assert caught.value.hint == "use more text, or other fractions"
+    assert caught.value.hint == "use more lines, or other fractions"
 
 
 @pytest.mark.parametrize(

@@ -80,7 +80,14 @@ def test_the_name_of_the_file_can_be_the_label(write):
 
 @pytest.mark.parametrize(
     ("name", "label"),
-    [("ptb.train.txt", "ptb.train"), ("names.2020", "names.2020"), ("a.txt.gz", "a"), ("b.gz", "b"), (".txt", ".txt")],
+    [
+        ("ptb.train.txt", "ptb.train"),
+        ("names.2020", "names.2020"),
+        ("a.txt.gz", "a"),
+        ("b.gz", "b"),
+        (".txt", ".txt"),
+        ("c.jsonl.gz", "c"),
+    ],
 )
 def test_labels_are_names_of_files_without_what_says_their_kind(write, name, label):
     content = gzip.compress(b"x\n") if name.endswith(".gz") else b"x\n"
@@ -203,7 +210,7 @@ def test_quotes_between_tabs_are_characters(write, suffix):
 
 
 def test_chunks_of_long_records_are_no_longer_than_those_of_short_ones(write, monkeypatch):
-    monkeypatch.setattr("recurra.data.records._CHARS_AT_A_TIME", 100)
+    monkeypatch.setattr("recurra.data.tables._CHARS_AT_A_TIME", 100)
     texts = ["x" * 30] * 20 + ["y" * 300] * 3
 
     chunks = list(RecordFile(write("text\n" + "\n".join(texts), "table.csv"), TEXT).chunks())
@@ -222,7 +229,7 @@ def test_a_long_line_of_a_plain_file_is_handed_on_as_it_comes(write):
 
 
 def test_a_line_of_a_table_that_is_too_long_is_named(write, monkeypatch):
-    monkeypatch.setattr("recurra.data.records._MAX_FIELD_CHARS", 100)
+    monkeypatch.setattr("recurra.data.tables.MAX_FIELD_CHARS", 100)
 
     with pytest.raises(DataError, match=r"lines of at most 100 characters in .*, got a longer one: line 3") as caught:
         read(write("text\na\n" + "x" * 101 + "\n", "table.csv"), TEXT)
@@ -248,7 +255,7 @@ def test_broken_quotes_are_named(write, record, reason):
 
 
 def test_a_quote_that_is_never_closed_does_not_take_all_memory(write, monkeypatch):
-    monkeypatch.setattr("recurra.data.records._MAX_FIELD_CHARS", 100)
+    monkeypatch.setattr("recurra.data.tables.MAX_FIELD_CHARS", 100)
 
     with pytest.raises(DataError, match=r"begins in line 2: field larger than field limit \(100\)"):
         read(write('text\n"' + "x\n" * 100 + '"\n', "table.csv"), TEXT)
@@ -292,7 +299,7 @@ def test_files_are_checked_as_text_files_are(write, tmp_path):
         read(write("", "table.csv"), TEXT)
 
 
-@pytest.mark.parametrize("argument", ["text", "label"])
+@pytest.mark.parametrize("argument", ["text", "label", "split"])
 @pytest.mark.parametrize("column", ["", "0", "00"])
 def test_columns_are_names_or_numbers_from_1_on(argument, column):
     columns = {"text": "3", argument: column}
@@ -303,9 +310,10 @@ def test_columns_are_names_or_numbers_from_1_on(argument, column):
         Columns(**columns)
 
 
-def test_a_label_column_needs_a_text_column():
-    with pytest.raises(ArgumentError, match="expected text to name a column, as label='mood' does, got None"):
-        Columns(label="mood")
+@pytest.mark.parametrize("argument", ["label", "split"])
+def test_other_columns_need_a_text_column(argument):
+    with pytest.raises(ArgumentError, match=f"expected text to name a column, as {argument}='mood' does, got None"):
+        Columns(**{argument: "mood"})
 
 
 @pytest.mark.parametrize(("text", "label"), [("1", "mood"), ("review", "2")])
@@ -314,6 +322,8 @@ def test_columns_are_both_named_or_both_numbered(text, label):
         Columns(text, label)
 
     assert "header" in caught.value.hint
+    with pytest.raises(ArgumentError, match=f"got text='{text}' and split='{label}'"):
+        Columns(text, split=label)
 
 
 @pytest.mark.realdata

@@ -11,7 +11,7 @@ import torch
 from recurra.tasks.text import DataConfig, ModelConfig, SamplingConfig, TextConfig, TextTask, resume_task
 from recurra.training import Callback, RunFolder, TrainingConfig, train
 
-CLOCK = ("seconds", "tokens_per_s", "training_s", "validate_s", "sample_s")
+CLOCK = ("seconds", "training_s", "validate_s", "sample_s")
 
 
 def random_lines(count, letters, seed):
@@ -68,10 +68,15 @@ def train_in_two(config, folder, stop_at, between=lambda: None):
     return train(resume_task(folder), run=folder, resume=True)
 
 
+def is_of_clock(name):
+    """Say whether a figure depends on the clock."""
+    return name in CLOCK or name.endswith("_per_s")
+
+
 def timeless(value):
     """Return figures without those that depend on the clock."""
     if isinstance(value, dict):
-        return {key: timeless(item) for key, item in value.items() if key not in CLOCK}
+        return {key: timeless(item) for key, item in value.items() if not is_of_clock(key)}
     return value
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated
 
 import tyro
 
 from recurra.cli.parsing import parse
+from recurra.cli.task_classes import check_task, section_classes
+from recurra.tasks import TASKS
 
 
 @dataclass(frozen=True)
@@ -18,7 +20,7 @@ class ConfigOptions:
     `recurra train TASK --config my.toml` uses it.
     """
 
-    task: tyro.conf.Positional[Literal["text"]]
+    task: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar=f"{{{','.join(TASKS)}}}")]
     """Task."""
 
 
@@ -26,8 +28,9 @@ def main(arguments: Sequence[str]) -> int:
     """Run the command."""
     options = parse(ConfigOptions, "config", arguments)
 
-    from recurra.tasks.text.config import SECTIONS
     from recurra.training.config_file import write_config
 
-    print(write_config(options.task, {name: cls() for name, cls in SECTIONS.items()}), end="")
+    check_task(options.task, "config")
+    sections = {name: cls() for name, cls in section_classes(options.task).items()}
+    print(write_config(options.task, sections), end="")
     return 0

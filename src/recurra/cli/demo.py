@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from recurra.cli.parsing import parse
+from recurra.cli.runs import load_text_run
 from recurra.errors import ConfigError
 
 PRIME = "The list of "
@@ -37,9 +38,8 @@ def main(arguments: Sequence[str]) -> int:
     if not 0 < options.seconds < math.inf:
         raise ConfigError(f"recurra demo expected --seconds above 0, got {options.seconds:g}")
 
-    from recurra.cli.report import console, text_callbacks, text_report
+    from recurra.cli.report import console, training_callbacks, training_report
     from recurra.cli.train import next_run_folder
-    from recurra.tasks import load
     from recurra.tasks.text import ModelConfig, SamplingConfig, TextConfig, TextTask
     from recurra.training import TrainingConfig, train
 
@@ -52,16 +52,16 @@ def main(arguments: Sequence[str]) -> int:
     )
     folder = options.run or next_run_folder("demo")
     task = TextTask.from_config(config)
-    result = train(task, config.training, run=folder, callbacks=text_callbacks(), overwrite=options.overwrite)
+    result = train(task, config.training, run=folder, callbacks=training_callbacks(), overwrite=options.overwrite)
 
-    run = load(folder)
+    run = load_text_run(folder, "demo")
     for temperature in TEMPERATURES:
         shared.rule(f"{PRIME!r} continued at temperature {temperature}", align="left")
         text = run.generate(PRIME, length=300, temperature=temperature, seed=options.seed)
         shared.print(f"[bold]{PRIME}[/]", end="")
         shared.print(text, markup=False, style="yellow", soft_wrap=True)
     shared.rule()
-    text_report(folder, result, task)
+    training_report(folder, result, task)
     for line in next_steps(folder):
         shared.print(line, markup=False, soft_wrap=True)
     print(folder)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import tyro
 
 from recurra.cli.parsing import parse
+from recurra.cli.runs import load_text_run
 
 if TYPE_CHECKING:
     from recurra.inspection.pages import Wishes
@@ -145,7 +146,7 @@ def explain(options: ExplainOptions) -> str:
 def wishes_of(options: ExplainOptions) -> Wishes:
     """Return what is to be explained, and at which sizes."""
     from recurra.inspection.pages import Wishes
-    from recurra.tasks.text.cell_options import read_options
+    from recurra.tasks.shared.cell_options import read_options
 
     given: dict[str, Any] = {
         name: getattr(options, name)
@@ -194,12 +195,11 @@ def read_run(options: ExplainOptions) -> str:
     from recurra.errors import ChoiceError
     from recurra.inspection.pages.reading_page import reading_page
     from recurra.inspection.reading.reader import read_text
-    from recurra.tasks import load
 
     form = format_of(options)
     if form == "latex":
         raise ChoiceError("format of a run", form, ("text", "html", "svg"))
-    run = load(Path(options.target), checkpoint=options.checkpoint)
+    run = load_text_run(Path(options.target), "explain", checkpoint=options.checkpoint)
     assert options.input is not None, "is_run says so"
     reading = read_text(
         run, options.input, num_choices=options.top, condition=options.condition, max_tokens=options.max_tokens

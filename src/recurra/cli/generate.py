@@ -14,6 +14,7 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 from recurra.cli.parsing import RunArgument, parse
+from recurra.cli.runs import load_text_run
 
 if TYPE_CHECKING:
     from recurra.tasks.text import TextRun, Writer
@@ -65,13 +66,12 @@ def main(arguments: Sequence[str]) -> int:
     """Run the command."""
     options = parse(GenerateOptions, "generate", arguments)
 
-    from recurra.tasks import load
     from recurra.tasks.text.run import stream
     from recurra.tasks.text.saved_state import check_state_target
 
     if options.state_out is not None:
         check_state_target(options.state_out)
-    run = load(options.run, checkpoint=options.checkpoint)
+    run = load_text_run(options.run, "generate", checkpoint=options.checkpoint)
     if options.interactive:
         return together(run, options)
     writer = run.writer(

@@ -17,12 +17,14 @@ from typing import NoReturn
 import recurra
 
 COMMANDS = {
-    "demo": "train on text that every Python carries and write like it; needs no data and no network",
-    "train": "train a model: `recurra train text --data FILE`",
+    "demo": "train on text that comes with Python, and write like it",
+    "train": "train a model: text, classify, tag, translate",
     "resume": "go on with a run that was stopped, exactly where it was",
     "generate": "write with a trained model",
     "score": "say how likely a trained model finds each line of a file",
-    "evaluate": "say how well a trained model predicts a text",
+    "predict": "classes, tags or translations from a trained model",
+    "evaluate": "say how well a trained model does on held-out data or on files",
+    "data": "list the data sets that have names, and fetch them",
     "cells": "list the cells: what they are, how large, how fast here",
     "explain": "explain a cell from its own code, or how a run reads a text",
     "cite": "print the BibTeX entries of cells and of what modifies them",
@@ -41,7 +43,7 @@ def usage() -> str:
         [
             "usage: recurra COMMAND [OPTIONS]",
             "",
-            "Recurrent neural networks: train them, write with them, look inside.",
+            "Recurrent neural networks: train them, use them, look inside.",
             "",
             "commands:",
             *lines,

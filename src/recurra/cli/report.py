@@ -1,4 +1,4 @@
-"""What the commands say about a run of the text task."""
+"""What the commands say about a run."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from rich.table import Table
 
 from recurra.training.callbacks import Callback
 from recurra.training.progress import ConsoleProgress, format_duration
-from recurra.training.protocol import HasSummary
+from recurra.training.protocol import HasSummary, Task, target_unit
 
 if TYPE_CHECKING:
     from recurra.tasks.text import TextTask
@@ -41,13 +41,13 @@ def console() -> Console:
     return Console(stderr=True, highlight=False)
 
 
-def text_callbacks() -> list[Callback]:
-    """Return what shows the training of a text model to a person."""
+def training_callbacks() -> list[Callback]:
+    """Return what shows the training of a model to a person."""
     shared = console()
     return [Opening(shared), ConsoleProgress(shared)]
 
 
-def text_report(folder: Path, result: Mapping[str, Any], task: TextTask) -> None:
+def training_report(folder: Path, result: Mapping[str, Any], task: Task) -> None:
     """Print the figures of a run that ended, beside its baselines, and what to do next.
 
     Args:
@@ -55,20 +55,43 @@ def text_report(folder: Path, result: Mapping[str, Any], task: TextTask) -> None
         result: What training returned.
         task: What was trained.
     """
+    if task.name == "text":
+        text_report(folder, result, task)  # type: ignore[arg-type]
+        return
+    from recurra.cli.metrics_table import metrics_table
+
+    shared = console()
+    shared.print(metrics_table(result))
+    lines = [
+        f"predict:   recurra predict {quoted(folder)} FILE    (- reads standard input)",
+        f"evaluate:  recurra evaluate {quoted(folder)} FILE    (without FILE, its validation part)",
+    ]
+    _print_ending(shared, folder, result, task, lines)
+
+
+def text_report(folder: Path, result: Mapping[str, Any], task: TextTask) -> None:
+    """Print the figures of a run of the text task that ended, and what to do next; see ``training_report``."""
     shared = console()
     shared.print(figures_table(result, task.unit, with_bits=shared.width >= _WIDTH_FOR_BITS))
-    speed = f", {result['tokens_per_s']:,.0f} tokens/s" if result["tokens_per_s"] else ""
+    labels = task.data.facts.label_names
+    condition = f" --condition {shlex.quote(labels[0])}" if labels else ""
+    lines = [f"write:  recurra generate {quoted(folder)} --temperature 0.7{condition}"]
+    _print_ending(shared, folder, result, task, lines)
+
+
+def _print_ending(shared: Console, folder: Path, result: Mapping[str, Any], task: Task, next_steps: list[str]) -> None:
+    unit = target_unit(task)
+    per_s = result[f"{unit}_per_s"]
+    speed = f", {per_s:,.0f} {unit}/s" if per_s else ""
     shared.print(f"{result['stopped']} after {result['steps']:,} steps, {format_duration(result['training_s'])}{speed}")
     if result["stopped"] == "interrupted":
         shared.print(f"go on:  recurra resume {quoted(folder)}", markup=False, soft_wrap=True)
-    labels = task.data.facts.label_names
-    condition = f" --condition {shlex.quote(labels[0])}" if labels else ""
-    write = f"write:  recurra generate {quoted(folder)} --temperature 0.7{condition}"
-    shared.print(write, markup=False, soft_wrap=True)
+    for line in next_steps:
+        shared.print(line, markup=False, soft_wrap=True)
 
 
 def figures_table(result: Mapping[str, Any], unit: str, *, with_bits: bool) -> Table:
-    """Return the figures of a run beside its baselines; numbers are never cut, long names are wrapped.
+    """Return the figures of a run of the text task beside its baselines; numbers are never cut, long names are wrapped.
 
     Of characters the second column is in bits, of longer tokens it is the perplexity.
     """

@@ -4,12 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Annotated
 
-import tyro
-
-from recurra.cli.parsing import parse
+from recurra.cli.parsing import RunArgument, parse
 
 
 @dataclass(frozen=True)
@@ -20,7 +16,7 @@ class ResumeOptions:
     `recurra train text --init-from RUN`.
     """
 
-    run: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="RUN")]
+    run: RunArgument
     """Folder of the run."""
 
 
@@ -28,12 +24,12 @@ def main(arguments: Sequence[str]) -> int:
     """Run the command."""
     options = parse(ResumeOptions, "resume", arguments)
 
-    from recurra.cli.report import text_callbacks, text_report
+    from recurra.cli.report import training_callbacks, training_report
     from recurra.tasks import task_package
     from recurra.training import train
 
     task = task_package(options.run).resume_task(options.run)
-    result = train(task, run=options.run, resume=True, callbacks=text_callbacks())
-    text_report(options.run, result, task)
+    result = train(task, run=options.run, resume=True, callbacks=training_callbacks())
+    training_report(options.run, result, task)
     print(options.run)
     return 0

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import tyro
 
 from recurra.cli.parsing import RunArgument, parse
+from recurra.cli.runs import load_text_run
 
 if TYPE_CHECKING:
     from recurra.tasks.text import Score
@@ -51,10 +52,9 @@ def main(arguments: Sequence[str]) -> int:
     options = parse(ScoreOptions, "score", arguments)
 
     from recurra.data import iter_lines
-    from recurra.tasks import load
 
     lines = iter_lines(sys.stdin.buffer if options.file == "-" else options.file)
-    run = load(options.run, checkpoint=options.checkpoint)
+    run = load_text_run(options.run, "score", checkpoint=options.checkpoint)
     scorer = run.scorer(condition=options.condition, with_end=options.end)
     scores = scorer.score_carried(lines) if options.carry_state else scorer.score(lines)
     if options.rank != "no":

@@ -10,56 +10,90 @@ from typing import Annotated, Any
 import tyro
 
 from recurra.cli.parsing import parse
-from recurra.errors import ChoiceError, ConfigError, RunError
+from recurra.cli.task_classes import check_task, config_class, section_classes, task_class
+from recurra.errors import ConfigError, RunError
 from recurra.tasks import TASKS
-from recurra.tasks.text.config import SECTIONS, TextConfig
 from recurra.training.config import TrainingConfig
 
 _LENGTHS = ("max_steps", "num_epochs", "time_budget_s")
+ABOUT = {
+    "text": "Train a language model on a text: characters, words or subwords, one stream or lines.",
+    "classify": "Train a classifier of texts or numeric sequences: one class for each.",
+    "tag": "Train a tagger of the words of sentences: parts of speech, names, or whatever the data tag.",
+    "translate": "Train a translator of sentences: an encoder that reads one and a decoder that writes another.",
+}
+"""What training each task means, in one line."""
+_ENDING = (
+    "Ctrl-C saves, evaluates and ends; `recurra resume RUN` goes on. The run's folder is printed to standard output."
+)
 
 
 @dataclasses.dataclass(frozen=True)
-class TrainTextOptions:
-    """Train a language model on a text: characters, words or subwords, one stream or lines.
+class TrainOptions:
+    """What training takes beside the options of the task.
 
-    Ctrl-C saves, evaluates and ends; `recurra resume RUN` goes on. The run's folder is printed to standard output.
+    ``options_class`` adds these as ``options``.
     """
 
     run: Path | None = None
-    """Folder of the run; unset means the next free one of runs/text-001, runs/text-002, ..."""
+    """Folder of the run; unset means the next free one of runs/TASK-001, runs/TASK-002, ..."""
     config: Path | None = None
-    """Configuration file to take options from; options given here win. `recurra config text` prints one."""
+    """Configuration file to take options from; options given here win. `recurra config TASK` prints one."""
     overwrite: bool = False
     """Replace the run in the folder."""
-    # without a name of its own, the groups of the help text are called after the sections
-    options: Annotated[TextConfig, tyro.conf.arg(name="")] = dataclasses.field(default_factory=TextConfig)
 
 
 def main(arguments: Sequence[str]) -> int:
     """Run the command."""
     if not arguments or arguments[0] in ("--help", "-h"):
-        print(
-            f"usage: recurra train TASK [OPTIONS]\n\ntasks: {', '.join(TASKS)}; recurra train TASK --help explains each"
-        )
+        print(usage())
         return 0 if arguments else 2
-    if arguments[0] not in TASKS:
-        raise ChoiceError("TASK of `recurra train`", arguments[0], TASKS)
-    return train_text(parse_text(arguments[1:]))
+    check_task(arguments[0], "train")
+    return train_task(arguments[0], parse_options(arguments[0], arguments[1:]))
 
 
-def parse_text(arguments: Sequence[str]) -> TrainTextOptions:
-    """Return options from a command line on top of the configuration file that it names, if any."""
+def usage() -> str:
+    """Return the help text of the command without a task."""
+    width = max(map(len, TASKS))
+    tasks = [f"  {task:<{width}}  {ABOUT[task].partition(':')[0].lower()}" for task in TASKS]
+    ending = [
+        "Without --data, each trains on data that is built in.",
+        "`recurra train TASK --help` explains the options of a task.",
+    ]
+    return "\n".join(["usage: recurra train TASK [OPTIONS]", "", "tasks:", *tasks, "", *ending])
+
+
+def options_class(task: str) -> Any:
+    """Return the dataclass of what `recurra train TASK` takes."""
+    config = config_class(task)
+    # without a name of its own, the groups of the help text are called after the sections
+    section: Any = Annotated[config, tyro.conf.arg(name="")]
+    return dataclasses.make_dataclass(
+        f"Train{task.capitalize()}Options",
+        [("options", section, dataclasses.field(default_factory=config))],
+        bases=(TrainOptions,),
+        frozen=True,
+        namespace={"__doc__": f"{ABOUT[task]}\n\n{_ENDING}"},
+    )
+
+
+def parse_options(task: str, arguments: Sequence[str]) -> Any:
+    """Return options from a command line on top of the configuration file that it names, if any.
+
+    Returns:
+        A ``TrainOptions`` with the task's configuration as ``options``.
+    """
     from recurra.training.config_file import read_config, read_task_name
 
+    cls, command = options_class(task), f"train {task}"
     path = config_path(arguments)
     if path is None:
-        return parse(TrainTextOptions, "train text", arguments)
-    if read_task_name(path) != "text":
-        raise ConfigError(f"{path} is a configuration of the task {read_task_name(path)!r}, expected 'text'")
-    config = TextConfig(**read_config(path, SECTIONS))
+        return parse(cls, command, arguments)
+    if read_task_name(path) != task:
+        raise ConfigError(f"{path} is a configuration of the task {read_task_name(path)!r}, expected {task!r}")
+    config = config_class(task)(**read_config(path, section_classes(task)))
     training = without_other_lengths(config.training, arguments)
-    default = TrainTextOptions(options=dataclasses.replace(config, training=training))
-    return parse(TrainTextOptions, "train text", arguments, default)
+    return parse(cls, command, arguments, cls(options=dataclasses.replace(config, training=training)))
 
 
 def without_other_lengths(training: TrainingConfig, arguments: Sequence[str]) -> TrainingConfig:
@@ -81,17 +115,21 @@ def config_path(arguments: Sequence[str]) -> Path | None:
     return None
 
 
-def train_text(options: TrainTextOptions) -> int:
-    """Train, and say how it went."""
-    from recurra.cli.report import text_callbacks, text_report
-    from recurra.tasks.text import TextTask
+def train_task(name: str, options: Any) -> int:
+    """Train, and say how it went.
+
+    Args:
+        name: The task.
+        options: What ``parse_options`` returned for it.
+    """
+    from recurra.cli.report import training_callbacks, training_report
     from recurra.training import train
 
-    task = TextTask.from_config(options.options)
-    folder = options.run or next_run_folder("text")
+    task = task_class(name).from_config(options.options)
+    folder = options.run or next_run_folder(name)
     training = options.options.training
-    result = train(task, training, run=folder, callbacks=text_callbacks(), overwrite=options.overwrite)
-    text_report(folder, result, task)
+    result = train(task, training, run=folder, callbacks=training_callbacks(), overwrite=options.overwrite)
+    training_report(folder, result, task)
     print(folder)
     return 0
 

@@ -8,21 +8,14 @@ import numpy as np
 import torch
 
 from recurra.data.batching import IGNORE_INDEX, Cursor, TextBatch, check_at_least
-from recurra.data.hashing import key_of, permutation
+from recurra.data.example_order import ExampleOrder, iter_in_order
 from recurra.data.lines import Lines, num_targets
 from recurra.data.vocabulary import BOS_ID, EOS_ID, PAD_ID
 from recurra.errors import DataTooShortError
 
-# Lines of a batch are drawn from a pool of so many batches that they are about equally long: 50 leave little padding,
-# and still the batches of a pass are other ones each time.
-_BATCHES_OF_POOL = 50
-
 
 class LineBatches:
-    """An endless stream of batches for training: every line once a pass, in an order of its own.
-
-    A pass shuffles the lines, sorts each 50 batches of them by length, cuts these into batches and shuffles the
-    batches; ``seed`` and the number of the pass determine all of it. The last batch that is cut may be smaller.
+    """An endless stream of batches for training: every line once a pass, in the order of an ``ExampleOrder``.
 
     A line of n tokens has n + 1 steps: inputs ``<bos> w1 .. wn`` and targets ``w1 .. wn <eos>``. Of a line longer than
     ``max_length``, the first ``max_length`` tokens are the targets, and no ``<eos>`` follows. The rows of a batch are
@@ -44,11 +37,13 @@ class LineBatches:
         check_at_least("LineBatches", 0, seed=seed)
         self.batch_size, self.max_length, self.seed = batch_size, max_length, seed
         self._lines = lines
+        steps = num_targets(lines, max_length)
+        self._order = ExampleOrder(steps, batch_size=batch_size, seed=seed, name="lines", who="LineBatches")
 
     @property
     def batches_per_epoch(self) -> int:
         """Batches of one pass."""
-        return -(-len(self._lines) // self.batch_size)
+        return self._order.batches_per_epoch
 
     def __iter__(self) -> Iterator[TextBatch]:
         return self.iter_batches()
@@ -59,25 +54,8 @@ class LineBatches:
         Raises:
             ArgumentError: When the cursor lies behind the end of a pass, as one from other settings may.
         """
-        cursor = cursor or Cursor()
-        cursor.check_inside("LineBatches", self.batches_per_epoch, "data and batch_size")
-        return self._iter_from(cursor)
-
-    def _iter_from(self, cursor: Cursor) -> Iterator[TextBatch]:
-        while True:
-            lines, batches = self._order(cursor.epoch)
-            for window in range(cursor.window, len(batches)):
-                begin = int(batches[window]) * self.batch_size
-                cursor = Cursor(cursor.epoch, window).following(len(batches))
-                yield _assemble(self._lines.take(lines[begin : begin + self.batch_size]), self.max_length, cursor)
-
-    def _order(self, epoch: int) -> tuple[np.ndarray, np.ndarray]:
-        """Return the order of the lines, and that of the batches that are cut from it."""
-        lines = permutation(len(self._lines), key_of("recurra lines of pass", self.seed, epoch))
-        pools = np.arange(len(lines)) // (_BATCHES_OF_POOL * self.batch_size)
-        steps = num_targets(self._lines, self.max_length)[lines]
-        lines = lines[np.lexsort((-steps, pools))]  # stable: equally long ones stay shuffled
-        return lines, permutation(self.batches_per_epoch, key_of("recurra batches of pass", self.seed, epoch))
+        batches = self._order.iter_batches(cursor)
+        return (_assemble(self._lines.take(lines), self.max_length, behind) for lines, behind in batches)
 
 
 def iter_line_evaluation(lines: Lines, *, batch_size: int, max_length: int | None = None) -> Iterator[TextBatch]:
@@ -93,9 +71,8 @@ def iter_line_evaluation(lines: Lines, *, batch_size: int, max_length: int | Non
         DataTooShortError: When there is no line.
     """
     _check("iter_line_evaluation", lines, batch_size, max_length)
-    order = np.argsort(-num_targets(lines, max_length), kind="stable")
-    groups = (order[begin : begin + batch_size] for begin in range(0, len(order), batch_size))
-    return (_assemble(lines.take(group), max_length, Cursor(0, count + 1)) for count, group in enumerate(groups))
+    batches = iter_in_order(num_targets(lines, max_length), batch_size=batch_size)
+    return (_assemble(lines.take(group), max_length, behind) for group, behind in batches)
 
 
 def _check(who: str, lines: Lines, batch_size: int, max_length: int | None) -> None:

@@ -2,30 +2,18 @@
 
 from __future__ import annotations
 
-import csv
-import difflib
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from recurra.data.text_files import CHUNK_BYTES, TextFile, iter_line_lists
+from recurra.data.tables import Table, is_number, is_table, unpacked_name
+from recurra.data.text_files import CHUNK_BYTES, TextFile
 from recurra.errors import ArgumentError, DataError
 
 FILE_LABEL = "file"
 """As ``Columns.label``: the label of a record is the name of its file."""
-_PACKED = (".gz", ".xz")
-_DELIMITERS = {".csv": ",", ".tsv": "\t", ".tab": "\t"}
-_PLAIN = ".txt"
-# What a single field, or a line, may hold. Python's own bound of 131,072 is less than a long document, and without any
-# bound a quote that is never closed takes the rest of the file into memory.
-_MAX_FIELD_CHARS = 1 << 24
-# A chunk of records ends when it has so many of them, or about so many characters.
-_RECORDS_AT_A_TIME = 1000
-_CHARS_AT_A_TIME = CHUNK_BYTES
-
-_NumberedRow = tuple[int, list[str]]
+# what says the kind of a file, and is no part of its label
+_KINDS = (".txt", ".csv", ".tsv", ".tab", ".jsonl", ".ndjson", ".parquet")
 
 
 @dataclass(frozen=True)
@@ -37,6 +25,8 @@ class Columns:
             without a header line. None means that the lines of a plain text file are the records.
         label: Column that holds the label of the text, named or numbered as ``text`` is; ``"file"`` means the name of
             the file without ``.txt``, ``.csv``, ``.gz`` and the like; None means that there are no labels.
+        split: Column that says whether a record is there to train, to validate or to test, named or numbered as
+            ``text`` is; None means that the table does not say. ``RecordFile`` reads all records.
 
     Raises:
         ArgumentError: When a column is named "", numbered 0, or cannot be found without the other.
@@ -44,20 +34,24 @@ class Columns:
 
     text: str | None = None
     label: str | None = None
+    split: str | None = None
 
     def __post_init__(self) -> None:
-        for argument, column in (("text", self.text), ("label", self.label)):
-            if column is not None and (not column or (_is_number(column) and int(column) == 0)):
+        for argument, column in (("text", self.text), ("label", self.label), ("split", self.split)):
+            if column is not None and (not column or (is_number(column) and int(column) == 0)):
                 raise ArgumentError(
                     f"Columns expected {argument} to be the name of a column or its number from 1 on, got {column!r}"
                 )
-        if self.label is None or self.label == FILE_LABEL:
-            return
+        for argument, column in (("label", None if self.label == FILE_LABEL else self.label), ("split", self.split)):
+            if column is not None:
+                self._check_with_text(argument, column)
+
+    def _check_with_text(self, argument: str, column: str) -> None:
         if self.text is None:
-            raise ArgumentError(f"Columns expected text to name a column, as label={self.label!r} does, got None")
-        if _is_number(self.text) != _is_number(self.label):
+            raise ArgumentError(f"Columns expected text to name a column, as {argument}={column!r} does, got None")
+        if is_number(self.text) != is_number(column):
             raise ArgumentError(
-                f"Columns expected two names, or two numbers, got text={self.text!r} and label={self.label!r}",
+                f"Columns expected two names, or two numbers, got text={self.text!r} and {argument}={column!r}",
                 hint="numbers are for tables without a header line",
             )
 
@@ -91,14 +85,13 @@ class RecordFile:
         self.labels: list[str] = []
         self.num_joined = 0
         self._columns = columns
-        self._file = TextFile(path)
-        self._delimiter = _DELIMITERS.get(_unpacked_name(self.path).suffix.lower())
-        if columns.text is not None and self._delimiter is None:
+        self._file: Table | TextFile = Table(path) if is_table(path) else TextFile(path)
+        if columns.text is not None and isinstance(self._file, TextFile):
             raise DataError(
                 f"expected a table for the column {columns.text!r}, got {self.path}",
                 hint="tables end in .csv, .tsv or .tab (with .gz or .xz behind it where they are packed)",
             )
-        if columns.text is None and self._delimiter is not None:
+        if columns.text is None and isinstance(self._file, Table):
             raise DataError(
                 f"expected the column of {self.path} that holds the text, got none",
                 hint="name it, or give its number where the table has no header line",
@@ -128,8 +121,10 @@ class RecordFile:
                 characters.
         """
         self.labels, self.num_joined = [], 0
-        chunks = self._file.chunks(chunk_bytes)
-        yield from self._lines(chunks) if self._delimiter is None else self._records(chunks)
+        if isinstance(self._file, Table):
+            yield from self._records(self._file, chunk_bytes)
+        else:
+            yield from self._lines(self._file.chunks(chunk_bytes))
 
     def _lines(self, chunks: Iterator[str]) -> Iterator[str]:
         text = "\n"
@@ -142,45 +137,17 @@ class RecordFile:
 
     def _add_file_labels(self, count: int) -> None:
         if self._columns.label == FILE_LABEL:
-            self.labels.extend([_file_label(self.path)] * count)
+            self.labels.extend([file_label(self.path)] * count)
 
-    def _records(self, chunks: Iterator[str]) -> Iterator[str]:
-        text, label = self._columns.text, self._columns.label
-        assert text is not None
-        rows = self._rows(chunks)
-        if _is_number(text):
-            text_place, label_place = int(text) - 1, int(label) - 1 if label and _is_number(label) else None
-            needed = max(text_place, label_place or 0) + 1
-        else:
-            header = self._header(rows)
-            text_place, needed = self._find(text, header), 1
-            label_place = self._find(label, header) if label not in (None, FILE_LABEL) else None
-        has_records = False
-        for some in rows:
-            number, first = some[0]
-            if len(first) < needed:
-                raise DataError(f"expected at least {needed} fields in line {number} of {self.path}, got {len(first)}")
-            has_records = True
-            self._add_labels(some, label_place)
-            yield "".join(self._line(row[text_place]) for _, row in some)
-        if not has_records:
-            raise DataError(f"expected records in {self.path}, got none")
-
-    def _header(self, rows: Iterator[list[_NumberedRow]]) -> list[str]:
-        for ((_, header),) in rows:
-            return header
-        raise DataError(f"expected a header line in {self.path}, got blank lines only")
-
-    def _find(self, name: str | None, header: list[str]) -> int:
-        assert name is not None
-        if header.count(name) == 1:
-            return header.index(name)
-        columns = ", ".join(map(repr, header))
-        near = difflib.get_close_matches(name, header, n=1)
-        raise DataError(
-            f"expected one column {name!r} in {self.path}, got {header.count(name) or 'none'} among {columns}",
-            hint=f"did you mean {near[0]!r}?" if near and near[0] != name else "",
-        )
+    def _records(self, table: Table, chunk_bytes: int) -> Iterator[str]:
+        label = None if self._columns.label == FILE_LABEL else self._columns.label
+        for numbers, (texts, labels) in table.records([self._columns.text, label], chunk_bytes):
+            assert texts is not None
+            if labels is None:
+                self._add_file_labels(len(texts))
+            else:
+                self._add_labels(numbers, labels)
+            yield "".join(map(self._line, texts))
 
     def _line(self, text: str) -> str:
         if "\n" in text:
@@ -188,92 +155,17 @@ class RecordFile:
             text = text.replace("\n", " ")
         return text + "\n"
 
-    def _add_labels(self, rows: list[_NumberedRow], place: int | None) -> None:
-        if place is None:
-            self._add_file_labels(len(rows))
-            return
-        for number, row in rows:
-            label = row[place]
+    def _add_labels(self, numbers: list[int], labels: list[str]) -> None:
+        for number, label in zip(numbers, labels, strict=True):
             if not label.strip():
                 raise DataError(f"expected a label in line {number} of {self.path}, got {label!r}")
-            self.labels.append(label)
-
-    def _rows(self, chunks: Iterator[str]) -> Iterator[list[_NumberedRow]]:
-        """Yield lists of records, each with the number of the line that it begins in; the first list has one."""
-        assert self._delimiter is not None
-        hint = "cut the text into several records"
-        # no field is longer than its line, unless a quote is open
-        blocks = iter_line_lists(chunks, self.path, max_chars=_MAX_FIELD_CHARS, hint=hint)
-        lines = (f"{line}\n" for block in blocks for line in block)
-        reader = csv.reader(
-            lines,
-            delimiter=self._delimiter,
-            quoting=csv.QUOTE_NONE if self._delimiter == "\t" else csv.QUOTE_MINIMAL,
-            strict=True,
-        )
-        first = rows = self._take(reader, 1)
-        while rows:
-            self._check_widths(rows, *first[0])
-            yield rows
-            rows = self._take(reader, _RECORDS_AT_A_TIME)
-
-    def _check_widths(self, rows: list[_NumberedRow], first_number: int, first: list[str]) -> None:
-        for number, row in rows:
-            if len(row) != len(first):
-                raise DataError(
-                    f"expected {len(first)} fields in line {number} of {self.path}, as in line {first_number}, "
-                    f"got {len(row)}",
-                    hint="no field can hold a tab"
-                    if self._delimiter == "\t"
-                    else "a field that holds a comma must stand in quotes",
-                )
-
-    def _take(self, reader: Any, count: int) -> list[_NumberedRow]:
-        rows: list[_NumberedRow] = []
-        number, num_chars = reader.line_num + 1, 0
-        try:
-            with _raised_field_limit():
-                while len(rows) < count and num_chars < _CHARS_AT_A_TIME:
-                    number = reader.line_num + 1
-                    row = next(reader)
-                    if row:  # a blank line has no field at all
-                        rows.append((number, row))
-                        num_chars += sum(map(len, row))
-        except StopIteration:
-            return rows
-        except csv.Error as error:
-            raise DataError(
-                f"expected whole records in {self.path}, got in the one that begins in line {number}: {error}",
-                hint='a field that begins with a quote must end with one, and hold others doubled: "He said ""no""."',
-            ) from error
-        return rows
+        self.labels.extend(labels)
 
 
-@contextmanager
-def _raised_field_limit() -> Iterator[None]:
-    before = csv.field_size_limit(_MAX_FIELD_CHARS)  # one number for the whole process: others find theirs again
-    try:
-        yield
-    finally:
-        csv.field_size_limit(before)
+def file_label(path: Path) -> str:
+    """Return the label that a file's name gives to its records."""
+    name = unpacked_name(path)
+    return name.stem if name.suffix.lower() in _KINDS else name.name
 
 
-def _is_number(column: str) -> bool:
-    return column.isascii() and column.isdecimal()
-
-
-def is_table(path: str | Path) -> bool:
-    """Return whether a file's name says that it has columns."""
-    return _unpacked_name(Path(path)).suffix.lower() in _DELIMITERS
-
-
-def _unpacked_name(path: Path) -> Path:
-    return path.with_suffix("") if path.suffix in _PACKED else path
-
-
-def _file_label(path: Path) -> str:
-    name = _unpacked_name(path)
-    return name.stem if name.suffix.lower() in (_PLAIN, *_DELIMITERS) else name.name
-
-
-__all__ = ["FILE_LABEL", "Columns", "RecordFile", "is_table"]
+__all__ = ["FILE_LABEL", "Columns", "RecordFile", "file_label"]

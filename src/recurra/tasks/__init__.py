@@ -9,27 +9,31 @@ from typing import TYPE_CHECKING, Any
 from recurra.errors import ChoiceError
 
 if TYPE_CHECKING:
+    from recurra.tasks.classify import ClassifyRun
+    from recurra.tasks.tag import TagRun
     from recurra.tasks.text import TextRun
+    from recurra.tasks.translate import TranslateRun
 
-TASKS = ("text",)
-"""Names of the tasks; the package ``recurra.tasks.NAME`` holds one, with ``open_run`` and ``resume_task``."""
+TASKS = ("text", "classify", "tag", "translate")
+"""Names of the tasks; the package ``recurra.tasks.NAME`` holds one: ``SECTIONS``, ``open_run``, ``resume_task``."""
 
 
-def load(run: str | Path, *, checkpoint: str | int = "best") -> TextRun:
+def load(run: str | Path, *, checkpoint: str | int = "best") -> TextRun | ClassifyRun | TagRun | TranslateRun:
     """Load a trained run for use.
 
     Args:
         run: Folder of the run.
-        checkpoint: "best", "last", or the step of one that is still there.
+        checkpoint: "best", "last", the step of one that is still there, or "average" for the mean of the weights of
+            all that are.
 
     Returns:
-        The run: for text, a ``TextRun`` that generates and evaluates.
+        The run of its task: a ``TextRun`` generates, scores and evaluates, the others predict and evaluate.
 
     Raises:
         RunError: When the folder is no run.
         CheckpointError: When there is no such checkpoint.
     """
-    opened: TextRun = task_package(run).open_run(run, checkpoint=checkpoint)
+    opened: TextRun | ClassifyRun | TagRun | TranslateRun = task_package(run).open_run(run, checkpoint=checkpoint)
     return opened
 
 

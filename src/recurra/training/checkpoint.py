@@ -12,17 +12,19 @@ after the checkpoint they name is complete, so they are valid at every moment.
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import safetensors.torch
+import torch
 from torch import Tensor
 
 from recurra.errors import CheckpointError, CheckpointFormatError, CheckpointWriteError, RunError
@@ -32,6 +34,8 @@ from recurra.training.packing import pack, unpack
 FORMAT = 1
 _WEIGHTS, _TRAINING, _JSON = "weights.safetensors", "training.safetensors", "checkpoint.json"
 _ASIDE = ".part_"
+AVERAGE = "average"
+"""Stands for the mean of the weights of all checkpoints that are there."""
 
 
 @dataclass(frozen=True)
@@ -147,10 +151,11 @@ class CheckpointStore:
     def load(
         self, which: str = "last", *, weights_only: bool = False, warn: Callable[[str], None] | None = None
     ) -> Checkpoint:
-        """Read ``last``, ``best`` or a checkpoint by its name or step number.
+        """Read ``last``, ``best`` or a checkpoint by its name or step number, or ``average`` all of them.
 
         Args:
-            which: Pointer, name or step.
+            which: Pointer, name or step; "average", which needs ``weights_only``, gives the newest checkpoint with the
+                mean of the weights of all that are there.
             weights_only: Leave out what only going on with training needs.
             warn: Where given, a checkpoint that is missing, torn or altered is reported here and the one before it is
                 read instead.
@@ -160,6 +165,8 @@ class CheckpointStore:
             CheckpointError: When none is whole.
             CheckpointFormatError: When it comes from a newer version.
         """
+        if which == AVERAGE:
+            return self._average(weights_only)
         name = self._resolve(which, warn)
         earlier = [other for other in reversed(self.names()) if other < name]
         while True:
@@ -172,6 +179,14 @@ class CheckpointStore:
                     raise
                 name = earlier.pop(0)
                 warn(f"{error.message}; going back to {name}")
+
+    def _average(self, weights_only: bool) -> Checkpoint:
+        if not weights_only:
+            raise CheckpointError("training cannot go on from averaged weights", hint="take the checkpoint last")
+        read = [read_checkpoint(self.folder / name, weights_only=True) for name in self.names()]
+        if not read:
+            raise RunError(f"{self.folder} holds no checkpoint to average", hint="the run has not saved one yet")
+        return dataclasses.replace(read[-1], weights=_mean([checkpoint.weights for checkpoint in read]))
 
     def _resolve(self, which: str, warn: Callable[[str], None] | None) -> str:
         names = self.names()
@@ -215,6 +230,15 @@ class CheckpointStore:
                 shutil.rmtree(self.folder / name)
         self._remove_leftovers()
         self._prune()
+
+
+def _mean(weights: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
+    """Return the mean of some state dicts; what is no real number, such as a count, is that of the last."""
+    means = dict(weights[-1])
+    for name, tensor in means.items():
+        if tensor.is_floating_point():
+            means[name] = torch.stack([one[name].double() for one in weights]).mean(0).to(tensor.dtype)
+    return means
 
 
 def _step_of(name: str) -> int:

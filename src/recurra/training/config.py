@@ -7,11 +7,10 @@ import difflib
 import math
 import typing
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from recurra.errors import ConfigError
 
-DEFAULT_TIME_BUDGET_S = 300.0
 Precision = Literal["32-true", "64-true", "bf16-mixed", "bf16-true"]
 
 
@@ -30,7 +29,12 @@ def literal_faults(config: Any) -> list[str]:
 
 @dataclass(frozen=True)
 class TrainingConfig:
-    """How long, with which optimiser, and what to record on the way."""
+    """How long, with which optimiser, and what to record on the way.
+
+    A task may have a subclass with other defaults.
+    """
+
+    default_budget_s: ClassVar[float] = 300.0
 
     max_steps: int | None = None
     """Optimiser steps to train for. At most one of max_steps, num_epochs, time_budget_s; none of them means 300 s."""
@@ -87,6 +91,9 @@ class TrainingConfig:
     """Steps that one row of metrics.jsonl averages over. At least 1."""
     save_every_s: float = 120.0
     """Seconds after which a checkpoint is saved between validations too. Above 0."""
+    keep_checkpoints: int = 2
+    """How many of the newest checkpoints stay in the run folder, beside the best one; --checkpoint average takes the
+    mean of their weights. At least 1."""
     accelerator: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     """Where to train."""
     precision: Precision = "32-true"
@@ -129,7 +136,16 @@ class TrainingConfig:
             faults.append(f"expected seed below 2**63, got {self.seed}")
         least = dict.fromkeys(("seed", "weight_decay", "warmup_steps", "num_samples", "average_patience"), 0)
         least |= dict.fromkeys(
-            ("decay_every", "num_validations", "validate_every", "patience", "log_every", "num_threads"), 1
+            (
+                "decay_every",
+                "num_validations",
+                "validate_every",
+                "patience",
+                "log_every",
+                "keep_checkpoints",
+                "num_threads",
+            ),
+            1,
         )
         for name, bound in least.items():
             value = getattr(self, name)
@@ -141,5 +157,5 @@ class TrainingConfig:
     def budget_s(self) -> float | None:
         """Wall-clock limit in seconds, when it is what limits the run."""
         if self.time_budget_s is None and self.max_steps is None and self.num_epochs is None:
-            return DEFAULT_TIME_BUDGET_S
+            return self.default_budget_s
         return self.time_budget_s

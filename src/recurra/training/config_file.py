@@ -30,6 +30,14 @@ Section = TypeVar("Section")
 
 def field_docs(cls: type) -> dict[str, str]:
     """Return the docstring under each field of a dataclass, as one line each."""
+    docs: dict[str, str] = {}
+    for owner in reversed(cls.__mro__):
+        if dataclasses.is_dataclass(owner):
+            docs |= _own_field_docs(owner)
+    return docs
+
+
+def _own_field_docs(cls: type) -> dict[str, str]:
     tree = ast.parse(textwrap.dedent(inspect.getsource(cls)))
     body = typing.cast(ast.ClassDef, tree.body[0]).body
     docs = {}

@@ -50,7 +50,7 @@ def train(
         if run is None or config is not None or overwrite:
             raise ArgumentError("train expected run alone with resume=True, without config and overwrite")
         folder = RunFolder.open(run)
-        config = read_section(folder.config, "training", TrainingConfig)
+        config = read_section(folder.config, "training", getattr(task, "training_class", TrainingConfig))
         return Trainer(task, config, folder, [*record_keepers(folder), *callbacks]).fit(resume=True)
     config = resolved(config or TrainingConfig())
     if run is None:

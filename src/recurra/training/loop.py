@@ -26,7 +26,7 @@ from recurra.training.interrupts import StopRequest
 from recurra.training.length import RunLength, is_row_due, is_sample_due, is_validation_due
 from recurra.training.metrics import LossMetric
 from recurra.training.optimizers import lr_at
-from recurra.training.protocol import Batch, Split, State, StepResult, Task
+from recurra.training.protocol import Batch, Split, State, StepResult, Task, target_unit
 from recurra.training.random_states import capture_random_states, restore_random_states, seed_everything
 from recurra.training.result import build_result, write_result
 from recurra.training.run_folder import RunFolder
@@ -74,6 +74,11 @@ class Trainer:
     def device(self) -> torch.device:
         """Where the model is."""
         return self._updater.device
+
+    @property
+    def selected_metric(self) -> tuple[str, bool]:
+        """Name of the metric that selects the best weights, and whether more of it is better."""
+        return self._selection.metric
 
     @property
     def optimizer(self) -> torch.optim.Optimizer:
@@ -139,6 +144,7 @@ class Trainer:
     def _prepare_folder(self, resume: bool) -> None:
         if self.folder is None:
             return
+        self.folder.checkpoints.keep = self.config.keep_checkpoints
         if not resume and self.folder.checkpoints.names():
             raise RunExistsError(
                 f"{self.folder.path} has checkpoints already", hint="resume it, or train into another folder"
@@ -267,7 +273,7 @@ class Trainer:
                 **figures,
                 "grad_norm": row.grad_norm / row.num_steps,
                 "lr": self._lr,
-                "tokens_per_s": round(row.num_targets / row.seconds, 1),
+                f"{target_unit(self.task)}_per_s": round(row.num_targets / row.seconds, 1),
                 "seconds": round(progress.training_s, 3),
             },
         )

@@ -42,7 +42,9 @@ def plot_run(
     if validation:
         _draw_validation(panels[-1], validation, selected, higher_is_better)
     for index, (name, figures) in enumerate((baselines or {}).items()):
-        value = figures[selected]
+        value = figures.get(selected)
+        if value is None:
+            continue
         panels[-1].axhline(value, color="gray", ls=_STYLES[index % len(_STYLES)], label=f"{name} {value:.3f}")
     panels[-1].set_xlabel("optimiser step")
     for axes in panels:

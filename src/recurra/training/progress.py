@@ -12,6 +12,7 @@ from rich.progress import Task as Bar
 from rich.text import Text
 
 from recurra.training.callbacks import Callback, Row
+from recurra.training.protocol import target_unit
 from recurra.training.records import NOT_FIGURES
 
 if TYPE_CHECKING:
@@ -82,7 +83,7 @@ class ConsoleProgress(Callback):
         left = None
         if progress.total_steps is not None:
             left = (progress.total_steps - progress.step) * progress.training_s / progress.step
-        figures = f"loss {self._loss:.3f}  grad norm {grad_norm:.2f}  {speed:,.0f} tokens/s"
+        figures = f"loss {self._loss:.3f}  grad norm {grad_norm:.2f}  {speed:,.0f} {target_unit(trainer.task)}/s"
         total = progress.total_steps
         bar = self._bar.task_ids[0]
         self._bar.update(bar, completed=progress.step, total=total, figures=figures, of=_of(total), left_s=left)

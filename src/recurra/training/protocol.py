@@ -72,7 +72,11 @@ class Metric(Protocol):
 
 
 class Task(Protocol):
-    """Data, model, loss and metrics of one job."""
+    """Data, model, loss and metrics of one job.
+
+    A task may also have ``target_unit``, what a target is in the plural ("tokens" where it has none), and
+    ``training_class``, the subclass of ``TrainingConfig`` that its runs have.
+    """
 
     name: str
 
@@ -122,15 +126,38 @@ class HasSummary(Protocol):
         """Return lines for a person: sizes, and whether model and data fit each other."""
 
 
+@runtime_checkable
+class HasReport(Protocol):
+    """A task that writes more than figures when training ends.
+
+    Its test part is measured once, on the weights that validation chose; ``result.json`` has no figures of the last
+    weights on it.
+    """
+
+    def report(self, folder: Path) -> Sequence[str]:
+        """Write plots and tables of what the final evaluation saw into the run folder, and return lines for a person.
+
+        The metrics that ``metrics(split)`` returned last for a split have seen it, with the best weights.
+        """
+
+
+def target_unit(task: Task) -> str:
+    """Return what a target of a task is, in the plural."""
+    unit: str = getattr(task, "target_unit", "tokens")
+    return unit
+
+
 __all__ = [
     "Batch",
     "Cursor",
     "HasAssets",
     "HasBaselines",
+    "HasReport",
     "HasSummary",
     "Metric",
     "Split",
     "State",
     "StepResult",
     "Task",
+    "target_unit",
 ]

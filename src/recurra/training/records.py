@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from recurra.training.callbacks import Callback, Row
 from recurra.training.files import replace_file, reported_writing
+from recurra.training.protocol import HasReport
 from recurra.training.run_folder import RunFolder
 
 if TYPE_CHECKING:
@@ -83,18 +84,34 @@ class LossPlot(Callback):
             return
         from recurra.training.plots import plot_run
 
-        selected, metric = next(iter(trainer.task.metrics("validation").items()))
+        selected, higher_is_better = trainer.selected_metric
         with reported_writing(self.folder.plots):
             self.folder.plots.mkdir(exist_ok=True)
             plot_run(
                 rows,
                 self.folder.plots / "loss.png",
                 selected=selected,
-                higher_is_better=metric.higher_is_better,
+                higher_is_better=higher_is_better,
                 baselines=result["baselines"].get("validation", {}),
             )
 
 
+class TaskReport(Callback):
+    """Lets a task write its own plots and tables when training ends, and says what it says of them."""
+
+    def __init__(self, folder: RunFolder) -> None:
+        self.folder = folder
+
+    def on_end(self, trainer: Trainer, result: Mapping[str, Any] | None) -> None:
+        """Ask the task for its report; nothing when an error ended training."""
+        if result is None or not isinstance(trainer.task, HasReport):
+            return
+        with reported_writing(self.folder.path):
+            self.folder.plots.mkdir(exist_ok=True)
+            for line in trainer.task.report(self.folder.path):
+                trainer.tell("on_message", line)
+
+
 def record_keepers(folder: RunFolder) -> list[Callback]:
     """Return the callbacks that write into a run folder."""
-    return [MetricsFile(folder), SampleFiles(folder), TensorBoardEvents(folder), LossPlot(folder)]
+    return [MetricsFile(folder), SampleFiles(folder), TensorBoardEvents(folder), LossPlot(folder), TaskReport(folder)]

@@ -11,7 +11,7 @@ import torch
 import recurra
 from recurra.errors import CheckpointError, RunError
 from recurra.training.files import reported_writing, write_json
-from recurra.training.protocol import HasBaselines, Split
+from recurra.training.protocol import HasBaselines, HasReport, Split, target_unit
 from recurra.training.run_folder import RunFolder
 
 if TYPE_CHECKING:
@@ -22,8 +22,11 @@ def build_result(trainer: Trainer) -> dict[str, Any]:
     """Evaluate what a trainer made and return it as plain numbers; the model keeps its weights."""
     progress, task = trainer.progress, trainer.task
     splits: list[Split] = [split for split in ("validation", "test") if task.num_batches(split)]
-    last = {"step": progress.step, **_figures(trainer, splits, progress.validation_step == progress.step)}
-    best = last if progress.best_step in (progress.step, -1) else _best(trainer, splits, last)
+    is_best = progress.best_step in (progress.step, -1)
+    # what validation chose is measured on the test part once, where the task reports on what that saw
+    of_last = [split for split in splits if is_best or split != "test" or not isinstance(task, HasReport)]
+    last = {"step": progress.step, **_figures(trainer, of_last, progress.validation_step == progress.step)}
+    best = last if is_best else _best(trainer, splits, last)
     baselines = {split: task.baselines(split) for split in splits} if isinstance(task, HasBaselines) else {}
     return {
         "task": task.name,
@@ -36,7 +39,9 @@ def build_result(trainer: Trainer) -> dict[str, Any]:
         "best": best,
         "baselines": baselines,
         "training_s": round(progress.training_s, 3),
-        "tokens_per_s": round(progress.num_targets / progress.training_s, 1) if progress.training_s else None,
+        f"{target_unit(task)}_per_s": round(progress.num_targets / progress.training_s, 1)
+        if progress.training_s
+        else None,
         "made_with": {
             "recurra": recurra.__version__,
             "torch": torch.__version__,
@@ -58,7 +63,9 @@ def _why(trainer: Trainer) -> str:
 def _figures(trainer: Trainer, splits: list[Split], validated: bool) -> dict[str, Mapping[str, float]]:
     figures: dict[str, Mapping[str, float]] = {}
     for split in splits:
-        known = trainer.progress.validation if split == "validation" and validated else None
+        # a task that reports must see the last of its parts now: a run that is resumed at its end has not seen it
+        is_fresh = isinstance(trainer.task, HasReport) and split == splits[-1]
+        known = trainer.progress.validation if split == "validation" and validated and not is_fresh else None
         figures[split] = known or trainer.evaluate(split)
     return figures
 

@@ -11,7 +11,7 @@ from recurra.errors import ConfigError
 from recurra.training.averaging import WeightAverage
 from recurra.training.config import TrainingConfig
 from recurra.training.evaluation import evaluate, evaluating
-from recurra.training.metrics import improves
+from recurra.training.metrics import LossMetric, improves
 from recurra.training.protocol import Split, Task
 from recurra.training.random_states import untouched_random_states
 from recurra.training.state import Progress
@@ -30,6 +30,7 @@ class Selection:
 
     Attributes:
         has_validation: Whether the task has validation data.
+        metric: Name of the metric that selects, and whether more of it is better; of no use without validation data.
         average: The averaged weights, where the configuration asks for them.
         best_weights: The best weights so far, where they are kept here.
 
@@ -49,6 +50,8 @@ class Selection:
         if not self.has_validation and any(needing.values()):
             names = " and ".join(name for name, is_given in needing.items() if is_given)
             raise ConfigError(f"{names} expected a task with validation data, got one without")
+        name, metric = next(iter(task.metrics("validation").items())) if self.has_validation else ("loss", LossMetric())
+        self.metric = name, metric.higher_is_better
         self.average = WeightAverage(model, config.average_patience) if config.average_weights != "none" else None
         self.best_weights: dict[str, Tensor] | None = None
         self._task, self._model, self._updater, self._config = task, model, updater, config
@@ -77,10 +80,10 @@ class Selection:
 
     def take_in(self, values: Mapping[str, float], progress: Progress) -> bool:
         """Note the figures of a validation, begin to average where they say so, and say whether they are the best."""
-        selected, metric = next(iter(self._task.metrics("validation").items()))
+        selected, higher_is_better = self.metric
         value = values[selected]
         progress.validation, progress.validation_step = dict(values), progress.step
-        better = improves(value, progress.best_value, metric.higher_is_better)
+        better = improves(value, progress.best_value, higher_is_better)
         if better:
             progress.best_value, progress.best_step, progress.num_stale = value, progress.step, 0
             if self._keep_best:
@@ -90,7 +93,7 @@ class Selection:
             progress.num_stale += 1
             progress.num_decays += self._config.schedule == "plateau"
         if self.average is not None:
-            self.average.observe_validation(value, progress.step, metric.higher_is_better)
+            self.average.observe_validation(value, progress.step, higher_is_better)
         return better
 
 

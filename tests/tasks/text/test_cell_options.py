@@ -8,8 +8,8 @@ from recurra.errors import ArgumentError, ConfigError, UnsupportedCellError
 from recurra.layers import RecurrentDropout, Zoneout
 from recurra.models import LanguageModel
 from recurra.models.weight_transfer import copy_weights
+from recurra.tasks.shared.cell_options import read_options
 from recurra.tasks.text import DataConfig, ModelConfig, TextConfig, TextTask
-from recurra.tasks.text.cell_options import read_options
 from recurra.tasks.text.saved_state import repeated
 
 
@@ -61,7 +61,7 @@ def test_an_option_that_the_cell_lacks_is_an_error(text_file):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"cell_options": ("bidirectional=true",)}, "expected no bidirectional in cell_options of a model that reads"),
+        ({"cell_options": ("bidirectional=true",)}, "expected no bidirectional in cell_options of such a model"),
         ({"cell_options": ("input_size=3",)}, "expected no input_size in cell_options, as the task knows it"),
         ({"cell_options": ("depth",)}, "expected cell_options as name=value, got depth"),
         ({"cell_options": ("=3",)}, "expected cell_options as name=value, got =3"),

@@ -6,7 +6,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from recurra.tasks.text.config import DataConfig, ModelConfig, SamplingConfig, TextConfig
+    from recurra.tasks.text.config import SECTIONS, DataConfig, ModelConfig, SamplingConfig, TextConfig
     from recurra.tasks.text.drafting import Draft
     from recurra.tasks.text.run import TextRun, open_run
     from recurra.tasks.text.scoring import Score
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from recurra.tasks.text.writing import Writer
 
 _HOMES = {
+    "SECTIONS": "config",
     "DataConfig": "config",
     "Draft": "drafting",
     "ModelConfig": "config",
@@ -28,6 +29,7 @@ _HOMES = {
 }
 
 __all__ = [
+    "SECTIONS",
     "DataConfig",
     "Draft",
     "ModelConfig",

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import itertools
-import os
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Literal
 
 from recurra.errors import ConfigError
-from recurra.tasks.text.cell_options import MODIFIERS, option_faults
+from recurra.tasks.shared.options import RecurrentOptions, least_faults, names_of, recurrent_faults, share_faults
 from recurra.training.config import TrainingConfig, literal_faults
 
 
@@ -20,7 +18,7 @@ class DataConfig:
     data: tuple[str, ...] = ("builtin:python-manual",)
     """Text files (UTF-8; .gz and .xz too), read one after the other, or names of data sets.
     builtin:python-manual and builtin:place-names need no files.
-    tinyshakespeare, grimm, ptb, ptb-char and names lie in the folder RECURRA_DATA."""
+    `recurra data list` names others, such as tinyshakespeare, ptb and names."""
     validation_data: tuple[str, ...] = ()
     """Text files to validate on. With these, or a data set that has its own, no fraction is cut off."""
     test_data: tuple[str, ...] = ()
@@ -62,7 +60,7 @@ class DataConfig:
 
     def __post_init__(self) -> None:
         for name in ("data", "validation_data", "test_data"):
-            object.__setattr__(self, name, _names(name, getattr(self, name)))
+            object.__setattr__(self, name, names_of(name, getattr(self, name)))
         faults = literal_faults(self)
         if not self.data:
             faults.append("expected data to name at least one file or data set, got none")
@@ -84,68 +82,25 @@ class DataConfig:
             raise ConfigError(faults)
 
 
-def least_faults(config: Any, least: Mapping[str, float]) -> list[str]:
-    """Return what is wrong with the fields that have a least value; unset ones are fine."""
-    faults = []
-    for name, bound in least.items():
-        value = getattr(config, name)
-        if value is not None and not value >= bound:
-            faults.append(f"expected {name} of at least {bound}, got {value}")
-    return faults
-
-
-def _names(what: str, data: Any) -> tuple[str, ...]:
-    """Return files and names of data sets as strings."""
-    items = (data,) if isinstance(data, str | os.PathLike) else data
-    is_sequence = isinstance(items, Sequence) and not isinstance(items, bytes | bytearray)
-    if not is_sequence or not all(isinstance(item, str | os.PathLike) for item in items):
-        raise ConfigError(f"expected {what} to be a path, a name, or a sequence of these, got {data!r}")
-    names = tuple(map(os.fspath, items))
-    if any(isinstance(name, bytes) for name in names):
-        raise ConfigError(f"expected {what} to hold paths of text and not of bytes, got {data!r}")
-    return names
-
-
 @dataclass(frozen=True)
-class ModelConfig:
+class ModelConfig(RecurrentOptions):
     """The language model."""
 
-    cell: str = "lstm"
-    """Recurrent cell by its registered name (lstm, gru, elman, ...), or module:Class for your own.
-    `recurra cells` lists them."""
-    cell_options: tuple[str, ...] = ()
-    """Options of the cell itself and of recurra.Recurrent, as name=value: depth=5 residual=true zoneout=0.1 ..."""
-    hidden_size: int = 192
-    """Units a layer. At least 1."""
-    num_layers: int = 2
-    """Recurrent layers. At least 1."""
     input: Literal["embedding", "one-hot"] = "embedding"
     """How a symbol becomes a vector."""
     embedding_size: int | None = None
     """Width of the embedding. At least 1.
     Unset, it is that of vectors, if any, else hidden_size, but for characters at most 64 unless weights are tied."""
     vectors: str | None = None
-    """File of pre-trained word vectors (GloVe or word2vec text format) that the embedding begins with."""
+    """File of pre-trained word vectors (GloVe or word2vec text format) that the embedding begins with, or glove."""
     freeze_vectors: bool = False
     """Keep the embedding as the vectors are, also for words that they lack."""
     embedding_dropout: float = 0.0
     """Probability that a token's whole embedding is dropped for a batch (Gal and Ghahramani 2016), in [0, 1)."""
     input_dropout: float = 0.0
     """Probability that a component of the embedding is dropped, in [0, 1)."""
-    dropout: float = 0.1
-    """Probability that an output of a layer is dropped on its way to the next layer, in [0, 1)."""
     output_dropout: float = 0.1
     """Probability that an output of the last layer is dropped, in [0, 1)."""
-    recurrent_dropout: float = 0.0
-    """Probability that a value newly written to memory is dropped (Semeniuta et al. 2016), in [0, 1)."""
-    variational_dropout: float = 0.0
-    """Probability that a unit is dropped for a whole window where the recurrent product reads it (Gal and Ghahramani
-    2016), in [0, 1)."""
-    weight_dropout: float = 0.0
-    """Probability that a recurrent weight is dropped for a whole window (Merity et al. 2018), in [0, 1)."""
-    zoneout: float = 0.0
-    """Probability that a unit of any state keeps its old value (Krueger et al. 2017), in [0, 1).
-    By states: --cell-options 'zoneout={"h": 0.05, "c": 0.5}'."""
     tie_weights: bool = False
     """Use the embedding as output matrix too; needs an embedding as wide as the layers' output."""
     adaptive_cutoffs: tuple[int, ...] = ()
@@ -157,22 +112,13 @@ class ModelConfig:
     """Weight of the mean square of the dropped outputs in what is minimised (Merity et al. 2018). At least 0."""
     temporal_regularization: float = 0.0
     """Weight of the mean square of the outputs' change from step to step (Merity et al. 2018). At least 0."""
-    learn_initial_state: bool = False
-    """Learn the state before the first symbol; otherwise it is zero."""
-    init: str = "published"
-    """Initial weights of the cells, gate by gate: published, orthogonal, torch, or another initialiser of torch.nn.init
-    by name. With orthogonal, input matrices are Xavier uniform, recurrent ones orthogonal, and the forget bias is 1;
-    published is what the cell's source says, and orthogonal where it says nothing. Cells from elsewhere initialise
-    themselves."""
-    engine: Literal["auto", "native", "eager", "torch"] = "auto"
-    """What runs the recurrence: native is compiled code, eager a plain loop, torch its own kernels for its own cells;
-    auto takes the fastest that can run the cell."""
     init_from: str | None = None
     """Run to take the first weights from; symbols are matched by name. This starts a new run, it resumes none."""
 
     def __post_init__(self) -> None:
         faults = literal_faults(self)
-        sizes = dict.fromkeys(("hidden_size", "num_layers", "embedding_size", "label_size"), 1)
+        faults += recurrent_faults(self, refused=("bidirectional", "merge_mode"))
+        sizes = dict.fromkeys(("embedding_size", "label_size"), 1)
         penalties = dict.fromkeys(("activation_regularization", "temporal_regularization"), 0)
         faults += least_faults(self, {**sizes, **penalties})
         cuts = self.adaptive_cutoffs
@@ -186,10 +132,7 @@ class ModelConfig:
             faults.append("expected a file of vectors with freeze_vectors, got none")
         if self.vectors is not None and self.input == "one-hot":
             faults.append("expected input = embedding with vectors, got one-hot")
-        for name in (*MODIFIERS, "input_dropout", "embedding_dropout", "dropout", "output_dropout"):
-            if not 0 <= getattr(self, name) < 1:
-                faults.append(f"expected {name} in [0, 1), got {getattr(self, name)}")
-        faults += option_faults(self)
+        faults += share_faults(self, ("input_dropout", "embedding_dropout", "output_dropout"))
         if faults:
             raise ConfigError(faults)
 

@@ -68,7 +68,7 @@ def settle(config: DataConfig, sources: Sources) -> DataConfig:
     Raises:
         ConfigError: When sequences or columns do not fit the data, or each other.
     """
-    if sources.columns and config.sequences == "stream":
+    if sources.columns and sources.columns.text and config.sequences == "stream":
         raise ConfigError(f"expected sequences = lines for {' '.join(sources.names)}, a list of lines, got stream")
     text_column = config.text_column or (sources.columns.text if sources.columns else None)
     has_columns = text_column is not None or config.label_column is not None

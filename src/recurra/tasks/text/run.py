@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import torch
 
 from recurra.data import Tokenizer, copied_share
 from recurra.decoding import SamplingPolicy, StopString
-from recurra.errors import ArgumentError, CheckpointError, ChoiceError, RunError
+from recurra.errors import ArgumentError, ChoiceError, RunError
 from recurra.models import LanguageModel, WordCache
+from recurra.tasks.shared.loading import load_weights
 from recurra.tasks.text.building import build_model
 from recurra.tasks.text.config import SECTIONS, TextConfig
 from recurra.tasks.text.data import open_files, open_labels, open_tokenizer, reopen_text
@@ -354,18 +354,3 @@ def open_run(run: str | Path, *, checkpoint: str | int = "best") -> TextRun:
         model = build_model(config.model, tokenizer, len(labels))
     load_weights(model, loaded.weights, loaded.path)
     return TextRun(folder, config, tokenizer, labels, model.eval(), loaded.step)
-
-
-def load_weights(model: LanguageModel, weights: dict[str, Any], path: Path) -> None:
-    """Put weights into a model of the same shape.
-
-    Raises:
-        CheckpointError: When they do not fit.
-    """
-    try:
-        model.load_state_dict(weights)
-    except RuntimeError as error:
-        raise CheckpointError(
-            f"{path} does not fit the configuration beside it: {error}",
-            hint="config.toml and the tokeniser must be those that the run was trained with",
-        ) from error

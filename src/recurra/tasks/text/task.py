@@ -14,8 +14,9 @@ from torch import nn
 from recurra.data import Cursor, LineBatches, StreamBatches, TextBatch, WordVectors
 from recurra.models import LanguageModel, copy_weights
 from recurra.models.ngram import CountModel
+from recurra.tasks.shared.vectors import find_vectors, set_vectors, vectors_line
 from recurra.tasks.text.baselines import baseline_figures, fit_baselines
-from recurra.tasks.text.building import build_model, load_vectors, set_vectors, vectors_line
+from recurra.tasks.text.building import build_model, vectors_of
 from recurra.tasks.text.config import SECTIONS, DataConfig, ModelConfig, SamplingConfig, TextConfig
 from recurra.tasks.text.data import open_text, reopen_text, save_text
 from recurra.tasks.text.evaluating import predict, text_metrics
@@ -79,12 +80,13 @@ class TextTask:
             ConfigError: When options do not fit each other.
         """
         # the run may be resumed from another folder
-        places = _absolute(config.model.init_from), _absolute(config.model.vectors)
-        model = dataclasses.replace(config.model, init_from=places[0], vectors=places[1])
+        model = dataclasses.replace(config.model, init_from=_absolute(config.model.init_from))
+        if model.vectors is not None:
+            model = dataclasses.replace(model, vectors=find_vectors(model.vectors, model.embedding_size))
         data_config, data = open_text(config.data)
         vectors = None
         if model.vectors is not None:
-            vectors = load_vectors(model, data.tokenizer)
+            vectors = vectors_of(model, data.tokenizer)
             model = dataclasses.replace(model, embedding_size=vectors.width)
         task = cls(data, data_config, model, config.sampling)
         task._vectors = vectors
@@ -148,9 +150,11 @@ class TextTask:
         if config.vectors is None:
             return []
         if self._vectors is None:
-            self._vectors = load_vectors(config, tokenizer)
-        set_vectors(model, self._vectors)
-        return [vectors_line(config, self._vectors, tokenizer)]
+            self._vectors = vectors_of(config, tokenizer)
+        assert model.embedding is not None
+        set_vectors(model.embedding, self._vectors)
+        frozen = config.freeze_vectors
+        return [vectors_line(config.vectors, self._vectors, tokenizer.vocabulary, tokenizer.unit, frozen=frozen)]
 
     def loss(self, model: nn.Module, batch: TextBatch, state: Any) -> StepResult:
         """Return the mean cross-entropy of the targets in nats."""
