@@ -14,8 +14,8 @@ import sys
 from support import commands
 from support.trainings import Training, figures, parse, train_all
 
-PREFIXES = ("i am ", "i m ", "he is ", "he s ", "she is ", "she s ", "you are ", "you re ")
-PREFIXES += ("we are ", "we re ", "they are ", "they re ")
+PREFIXES = ("i am ", "i m ", "he is", "he s ", "she is", "she s ", "you are", "you re ")
+PREFIXES += ("we are", "we re ", "they are", "they re ")
 FRENCH = ("--data", "eng-fra", "--swap")
 TUTORIAL = (*FRENCH, "--normalization", "ascii", "--max-words", "9", "--tgt-prefixes", *PREFIXES)
 TUTORIAL += ("--cell", "gru", "--hidden-size", "256", "--min-count", "1", "--batch-size", "32")

@@ -24,6 +24,7 @@ CODES = {
     "RECURRA-203": "EncodingError",
     "RECURRA-204": "DataTooShortError",
     "RECURRA-205": "VocabularyError",
+    "RECURRA-206": "DownloadError",
     "RECURRA-301": "RunError",
     "RECURRA-302": "RunExistsError",
     "RECURRA-303": "RunLockedError",

@@ -19,13 +19,17 @@ GUIDES = {
         "cell-speed",
         "explain",
         "how-a-recurrent-network-computes",
+        "classify",
+        "tag",
+        "translate",
+        "data-sets",
     )
 }
 
 
 def test_the_python_examples_run(tmp_path):
-    # the guides to scoring and to explanations go on with the README's run
-    guides = ("scoring", "recurrent", "explain", "how-a-recurrent-network-computes")
+    # the guides to scoring and to explanations go on with the README's run, the last ones make their own
+    guides = ("scoring", "recurrent", "explain", "how-a-recurrent-network-computes", "classify", "tag", "translate")
     texts = README + "".join(GUIDES[name] for name in guides)
     blocks = re.findall(r"```python\n(.*?)```", texts, re.DOTALL)
     program = tmp_path / "readme.py"
@@ -48,12 +52,15 @@ def test_every_command_and_option_in_the_readme_and_the_guides_exists():
     help_texts = {}
     texts = "\n".join([README, *GUIDES.values()])
     for command, rest in re.findall(
-        r"recurra (train text|generate|evaluate|score|resume|config text|cells|cite|explain)\b([^\n`]*)", texts
+        r"recurra (train \w+|generate|predict|evaluate|score|resume|config \w+|data|cells|cite|explain)\b([^\n`]*)",
+        # a backslash goes on with the line
+        texts.replace("\\\n", " "),
     ):
         if command not in help_texts:
             done = subprocess.run(
                 [sys.executable, "-m", "recurra", *command.split(), "--help"], capture_output=True, text=True
             )
+            assert done.returncode == 0, f"there is no recurra {command}"
             help_texts[command] = done.stdout
         for option in re.findall(r"--[a-z][a-z-]+", rest):
             assert option in help_texts[command], f"recurra {command} has no {option}"

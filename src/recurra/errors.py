@@ -8,7 +8,8 @@
     ├── DataError                a data set cannot be used
     │   ├── DataNotFoundError    a file or a named data set is not there
     │   ├── EncodingError        a file is not UTF-8 text
-    │   └── DataTooShortError    a data set is too short for the settings
+    │   ├── DataTooShortError    a data set is too short for the settings
+    │   └── DownloadError        a data set cannot be fetched
     ├── VocabularyError          symbols and weights do not fit together
     ├── RunError                 a folder is not a usable run
     │   ├── RunExistsError       a run would overwrite what is there
@@ -115,8 +116,8 @@ class DataError(RecurraError, ValueError):
 class DataNotFoundError(DataError, FileNotFoundError):
     """A file or a named data set is not there.
 
-    Named data sets other than the built-in ones are looked up in the folder that ``RECURRA_DATA`` names, then among those
-    that ``recurra data get`` has fetched.
+    Named data sets other than the built-in ones are looked up in the folder that ``RECURRA_DATA`` names, then among
+    those that ``recurra data get`` has fetched.
     """
 
     code = "RECURRA-202"
@@ -146,6 +147,16 @@ class VocabularyError(RecurraError, ValueError):
     """Symbols and weights do not fit together."""
 
     code = "RECURRA-205"
+
+
+class DownloadError(DataError):
+    """A data set cannot be fetched: no connection, a file with another checksum, or a damaged archive.
+
+    Try again later: what came stays, and the transfer goes on where it ended.
+    """
+
+    code = "RECURRA-206"
+    exit_code = 1
 
 
 class RunError(RecurraError, ValueError):
@@ -246,6 +257,7 @@ __all__ = [
     "DataError",
     "DataNotFoundError",
     "DataTooShortError",
+    "DownloadError",
     "EncodingError",
     "EngineFallbackWarning",
     "RecurraError",

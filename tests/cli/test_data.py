@@ -122,6 +122,15 @@ def test_what_lies_in_the_data_folder_is_already_here(capsys, offered, tmp_path,
     assert not offered.exists()
 
 
+def test_what_was_put_there_by_hand_is_already_here(capsys, offered):
+    offered.mkdir(parents=True)
+    (offered / "mine.txt").write_text("text")
+
+    assert main(["data", "get", "mine"]) == 0
+
+    assert capsys.readouterr() == (f"{offered}\n", "mine is already here\n")
+
+
 @pytest.mark.parametrize("said", ["y\n", "Yes\n"])
 def test_at_a_terminal_it_asks(capsys, offered, monkeypatch, said):
     answer(monkeypatch, said)
@@ -174,8 +183,9 @@ def test_a_fetch_that_fails_says_what_to_do(offered, fails, tmp_path):
 
     code, said = fails("data", "get", "mine", "--yes")
 
-    assert code == 2
+    assert code == 1
     assert "got: No such file" in said
+    assert "[RECURRA-206]" in said
     assert "`recurra data get mine` goes on where this ended" in said
 
 

@@ -31,7 +31,7 @@ def test_figures_tables_and_notes_stand_below_each_other():
 def test_without_tables_and_notes_there_are_no_empty_lines():
     lines = evaluation_lines(Evaluation("validation", 1, "examples", {"loss": 0.5}), step=1)
 
-    assert lines == ["validation: 1 examples, weights of step 1", "loss  0.5000"]
+    assert lines == ["validation: 1 example, weights of step 1", "loss  0.5000"]
 
 
 def test_a_column_with_a_number_in_it_is_one_of_numbers():

@@ -31,6 +31,7 @@ def test_each_part_has_a_block_and_each_metric_a_column():
         ["logistic", "regression", "0.5000"],
         ["this", "model,", "last", "(step", "1,200)", "0.6250", "0.6100", "0.7500"],
         ["this", "model,", "best", "(step", "1,000)", "0.7500", "0.7000", "0.5000"],
+        [],
         ["test"],
         ["majority", "class", "0.2500", "0.1000"],
         ["logistic", "regression", "0.5000"],

@@ -122,22 +122,57 @@ def test_standard_input_is_read(folder, loaded, monkeypatch, capsys):
     assert len(run.asked) == 1
 
 
-def test_at_a_terminal_each_line_is_answered_before_the_next_is_read(folder, loaded, monkeypatch, capsys):
+class Arriving:
+    """Standard input that hands out what was written so far, and notes what was said before it was asked for more."""
+
+    def __init__(self, pieces, capsys):
+        self.pieces, self.capsys, self.heard = [*pieces, b""], capsys, []
+
+    def read1(self, size):
+        self.heard.append(self.capsys.readouterr())
+        return self.pieces.pop(0)
+
+
+@pytest.mark.parametrize("is_terminal", [True, False])
+def test_each_line_that_comes_is_answered_before_the_next_is_waited_for(
+    folder, loaded, monkeypatch, capsys, is_terminal
+):
     loaded(Run())
-    heard = []
-
-    def typed():
-        for line in (b"one\n", b"three\n"):
-            heard.append(capsys.readouterr())
-            yield line
-        heard.append(capsys.readouterr())
-
-    monkeypatch.setattr(sys, "stdin", SimpleNamespace(isatty=lambda: True, buffer=typed()))
+    stream = Arriving([b"one\nth", b"ree\r\n\nfive", b"\xc3", b"\xbc"], capsys)
+    monkeypatch.setattr(sys, "stdin", SimpleNamespace(isatty=lambda: is_terminal, buffer=stream))
 
     assert main(["predict", folder("classify"), "-"]) == 0
 
-    assert heard[0].err == "one sentence a line; Ctrl-D ends\n"
-    assert [said.out for said in heard[1:]] == ["3\tone\n", "5\tthree\n"]
+    assert stream.heard[0].err == ("one sentence a line; Ctrl-D ends\n" if is_terminal else "")
+    assert [said.out for said in stream.heard[1:]] == ["3\tone\n", "5\tthree\n0\t\n", "", ""]
+    assert capsys.readouterr().out == "5\tfive\u00fc\n"
+
+
+def test_the_line_of_a_wrong_byte_is_counted_through_the_whole_stream(folder, loaded, monkeypatch, capsys, fails):
+    loaded(Run())
+    stream = Arriving([b"one\n", b"two\n", b"\xff\n"], capsys)
+    monkeypatch.setattr(sys, "stdin", SimpleNamespace(isatty=lambda: False, buffer=stream))
+
+    code, said = fails("predict", folder("tag"), "-")
+
+    assert code == 2
+    assert "standard input, got byte 0xff in line 3" in said
+
+
+def test_columns_are_for_classify_and_reach_its_run(folder, loaded, lines, fails):
+    run = BeamRun()
+    loaded(run)
+    path = folder("classify")
+
+    assert main(["predict", path, lines, "--text-column", "review"]) == 0
+    assert main(["evaluate", path, lines, "--text-column", "1", "--label-column", "2"]) == 0
+    _, without_files = fails("evaluate", path, "--label-column", "2")
+    _, of_another = fails("predict", folder("tag"), lines, "--text-column", "review")
+
+    assert run.asked[0] == {"text_column": "review"}
+    assert run.asked[2] == {"text_column": "1", "label_column": "2"}
+    assert "expected no --label-column without files, got 2" in without_files
+    assert "expected no --text-column for a run of the task tag, only for classify" in of_another
 
 
 def test_options_of_translations_are_passed_on_and_those_not_given_are_left_to_the_run(folder, loaded, lines):

@@ -75,7 +75,26 @@ def test_without_the_data_folder_a_name_tells_what_to_do(monkeypatch, cache):
 
     assert f"or fetched to {cache / 'downloads'}, got neither" in caught.value.message
     assert "`recurra data get grimm` fetches it" in caught.value.hint
-    assert "books/book_EN_grimms_fairy_tails.txt" in caught.value.hint
+    assert "holds books/book_EN_grimms_fairy_tails.txt or books/pg2591.txt or grimm/pg2591.txt" in caught.value.hint
+
+
+@pytest.mark.parametrize("name", ["imdb", "wnut17"])
+def test_every_way_in_which_files_may_lie_is_named_once(tmp_path, monkeypatch, cache, name):
+    ways = {
+        "imdb": ["imdb/imdb.csv", "the folder imdb/aclImdb", "the folder aclImdb"],
+        "wnut17": ["wnut17/wnut17train.conll"],
+    }[name]
+    monkeypatch.delenv("RECURRA_DATA", raising=False)
+    with pytest.raises(DataNotFoundError) as without_folder:
+        resolve([name], folders=True)
+    monkeypatch.setenv("RECURRA_DATA", str(tmp_path))
+    with pytest.raises(DataNotFoundError) as with_folder:
+        resolve([name], folders=True)
+
+    assert without_folder.value.hint.endswith(f"or set RECURRA_DATA to a folder that holds {' or '.join(ways)}")
+    elsewhere = f", or {' or '.join(ways[1:])} into {tmp_path}" if ways[1:] else ""
+    assert "got nothing: no such file" in with_folder.value.message
+    assert with_folder.value.hint.endswith(f"put it there{elsewhere}, or set RECURRA_DATA to another folder")
 
 
 def test_a_data_folder_without_the_file_tells_where_it_looked(tmp_path, monkeypatch, cache):

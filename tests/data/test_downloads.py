@@ -8,8 +8,8 @@ from filelock import FileLock
 
 from recurra.data import catalog, downloads, resolve
 from recurra.data.data_set import DataSet, Layout, Remote, RemoteFile
-from recurra.data.downloads import fetch, find_remote
-from recurra.errors import ArgumentError, ChoiceError, DataError
+from recurra.data.downloads import fetch, find_remote, is_fetched
+from recurra.errors import ArgumentError, ChoiceError, DataError, DownloadError
 
 
 def sha256(content):
@@ -107,13 +107,27 @@ def test_what_changed_since_it_was_fetched_is_found_out(offer, name, content, so
     assert f"remove {path.parents[name.count('/')]}, and it is fetched again" in caught.value.hint
 
 
-@pytest.mark.parametrize("record", [None, "not json", "[{}]", "7"])
+@pytest.mark.parametrize("record", ["not json", "[{}]", "7"])
 def test_a_damaged_record_is_named(offer, record):
     path = fetch("mine") / "fetched.json"
-    path.unlink() if record is None else path.write_text(record)
+    path.write_text(record)
 
     with pytest.raises(DataError, match=r"to be noted in fetched\.json, got: "):
         fetch("mine")
+
+
+def test_files_that_were_put_there_by_hand_are_not_to_be_removed(offer, cache):
+    by_hand = cache / "downloads/mine"
+    by_hand.mkdir(parents=True)
+    (by_hand / "train.txt").write_text("to train")
+
+    with pytest.raises(DataError, match=r"expected a folder with fetched\.json at .*mine, got one that") as caught:
+        fetch("mine")
+
+    assert not is_fetched("mine")
+    assert caught.value.hint == (
+        f"where files were put there by hand, add what is missing; or move {by_hand} away to fetch it"
+    )
 
 
 def test_known_checksums_are_checked(offer, there):
@@ -126,7 +140,7 @@ def test_a_file_with_another_checksum_is_refused_and_removed(offer, there, cache
     offer(train=sha256(b"something else"))
 
     with pytest.raises(
-        DataError, match=r"expected file:.*train\.txt with the checksum sha256:\w+, got another file"
+        DownloadError, match=r"expected file:.*train\.txt with the checksum sha256:\w+, got another file"
     ) as caught:
         fetch("mine")
     unfinished = cache / "downloads/mine.partial"
@@ -141,7 +155,7 @@ def test_what_cannot_be_fetched_can_be_put_there_by_hand(offer, there, cache):
     (there / "old-test.txt").unlink()
     by_hand = cache / "downloads/mine.partial/test.txt"
 
-    with pytest.raises(DataError, match=r"expected a file at .*old-test\.txt, got: No such file") as caught:
+    with pytest.raises(DownloadError, match=r"expected a file at .*old-test\.txt, got: No such file") as caught:
         fetch("mine")
     assert str(by_hand) in caught.value.hint
     assert catalog.find_folder("mine") is None
@@ -181,8 +195,9 @@ def test_what_is_no_archive_is_removed_so_that_it_is_fetched_again(offer, there)
     content = (there / "more.zip").read_bytes()
     (there / "more.zip").write_bytes(b"<html>")
 
-    with pytest.raises(DataError, match="expected an archive"):
+    with pytest.raises(DownloadError, match=r"expected an archive at .*; it was removed") as caught:
         fetch("mine")
+    assert caught.value.hint == "`recurra data get mine` fetches it again"
     (there / "more.zip").write_bytes(content)
 
     assert (fetch("mine") / "data/a.txt").exists()

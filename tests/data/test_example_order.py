@@ -66,7 +66,37 @@ def test_wrong_arguments_are_refused():
         ExampleOrder(np.zeros(0, np.int64), batch_size=1)
     with pytest.raises(DataTooShortError, match="iter_in_order expected at least 1 example, got none"):
         iter_in_order(np.zeros(0, np.int64), batch_size=1)
+    with pytest.raises(ArgumentError, match="iter_in_order expected max_steps to be at least 1, got 0"):
+        iter_in_order(LENGTHS, batch_size=1, max_steps=0)
     with pytest.raises(ArgumentError, match="expected batch_size to be at least 1, got 0"):
         ExampleOrder(LENGTHS, batch_size=0)
-    with pytest.raises(ArgumentError, match="ExampleOrder expected cursor.window to be below 16, got 16"):
+    with pytest.raises(ArgumentError, match=r"ExampleOrder expected cursor\.window to be below 16, got 16"):
         ExampleOrder(LENGTHS, batch_size=64).iter_batches(Cursor(0, 16))
+
+
+def test_batches_with_too_many_padded_steps_are_split():
+    lengths = np.array([2, 900, 1, 3, 40, 3, 0])
+
+    batches = [
+        (indices.tolist(), cursor.window) for indices, cursor in iter_in_order(lengths, batch_size=5, max_steps=100)
+    ]
+
+    # 900 steps stand alone, 2 * 40 fit and 3 * 40 do not
+    assert batches == [([1], 1), ([4, 3], 2), ([5, 0], 3), ([2, 6], 4)]
+
+
+def test_padded_steps_are_those_of_the_longest_example_where_the_order_is_another():
+    keys, steps = np.array([5, 4, 3, 2, 1]), np.array([1, 1, 30, 30, 30])
+
+    batches = [indices.tolist() for indices, _ in iter_in_order(keys, batch_size=5, max_steps=90, steps=steps)]
+
+    assert batches == [[0, 1, 2], [3, 4]]
+
+
+def test_a_wide_enough_bound_changes_no_batch():
+    bounded, free = (
+        [indices.tolist() for indices, _ in iter_in_order(LENGTHS, batch_size=64, max_steps=max_steps)]
+        for max_steps in (64 * 30, None)
+    )
+
+    assert bounded == free

@@ -1,10 +1,34 @@
+import logging
+
 import pytest
 
 from recurra.data.example_blocks import WantedColumns
 from recurra.data.hub_examples import iter_hub
-from recurra.errors import DataError, DataNotFoundError
+from recurra.errors import DataError, DataNotFoundError, DownloadError
 
 ANY = WantedColumns(None, None, None, True)
+
+
+class Client:
+    """Plays the client of the hub: answers, or fails with an error."""
+
+    def __init__(self):
+        self.error = None
+        self.asked = []
+
+    def head(self, address, timeout):
+        self.asked.append((address, timeout))
+        if self.error:
+            raise self.error
+
+
+@pytest.fixture(autouse=True)
+def client(monkeypatch):
+    import huggingface_hub.utils
+
+    client = Client()
+    monkeypatch.setattr(huggingface_hub.utils, "get_session", lambda: client)
+    return client
 
 
 @pytest.fixture
@@ -140,12 +164,59 @@ def test_a_data_set_without_known_parts_is_named(hub):
 def test_a_hub_that_cannot_be_reached_is_told(failing):
     failing(ConnectionError("Couldn't reach 'some/data' on the Hub"))
 
-    with pytest.raises(
-        DataNotFoundError, match="expected the data set 'some/data' of the hub, got: Couldn't"
-    ) as caught:
+    with pytest.raises(DownloadError, match="expected the data set 'some/data' of the hub, got: Couldn't") as caught:
         read()
 
     assert "network" in caught.value.hint
+
+
+def test_a_hub_that_does_not_answer_is_asked_once(client, monkeypatch):
+    import datasets
+
+    monkeypatch.setattr(datasets.config, "HF_ENDPOINT", "https://hub.test")
+    client.error = RuntimeError("Name or service not known")
+
+    # the package itself, which asks nobody when it is told that there is no network
+    with pytest.raises(
+        DownloadError,
+        match=r"expected the data set 'some/data' of the hub, got: no answer from https://hub\.test: Name or service",
+    ):
+        read()
+
+    assert client.asked == [("https://hub.test", 10)]
+    assert not datasets.config.HF_HUB_OFFLINE
+
+
+def test_what_was_fetched_before_is_read_without_a_network(client, hub):
+    hub({"train": {"text": ["a"], "label": ["x"]}})
+    client.error = ConnectionError("no network")
+
+    assert read()[0] == [("x", "a", "train")]
+
+
+def test_the_client_of_the_hub_says_nothing_of_its_retries(monkeypatch, caplog):
+    import datasets
+
+    def load(*_):
+        logging.getLogger("huggingface_hub.utils._http").warning("Retrying in 1s [Retry 1/5].")
+        raise ConnectionError("gone")
+
+    monkeypatch.setattr(datasets, "load_dataset", load)
+    monkeypatch.setattr(logging.getLogger("huggingface_hub"), "propagate", True)
+
+    with pytest.raises(DownloadError, match="gone"):
+        read()
+
+    assert not caplog.records
+
+
+def test_a_data_set_that_the_hub_does_not_know_is_told(failing):
+    failing(FileNotFoundError("Dataset 'some/data' doesn't exist on the Hub"))
+
+    with pytest.raises(DataNotFoundError, match="expected the data set 'some/data' of the hub, got: Dataset") as caught:
+        read()
+
+    assert caught.value.hint == "check the name"
 
 
 def test_a_missing_configuration_is_told(failing):

@@ -233,6 +233,7 @@ def test_data_sets_of_the_hub_are_read_by_their_names(monkeypatch):
 
     data = datasets.DatasetDict({"train": datasets.Dataset.from_dict({"text": ["a", "b"], "label": ["x", "y"]})})
     monkeypatch.setattr(datasets, "load_dataset", lambda *_: data)
+    monkeypatch.setattr("recurra.data.hub_examples._ask_hub", lambda _: None)
 
     examples = read_labelled(Sources(("hub:some/data",), (), hub=("some/data",)))
 

@@ -5,7 +5,7 @@ import threading
 import pytest
 
 from recurra.data.resumable import ResumableDownloader
-from recurra.errors import DataError
+from recurra.errors import DownloadError
 
 CONTENT = bytes(range(256)) * 8192  # 2 MiB
 
@@ -106,7 +106,7 @@ def test_an_interrupted_file_goes_on_where_it_ended(server, downloader, told, tm
 def test_a_connection_that_breaks_leaves_what_came(server, downloader, tmp_path):
     server.num_sent = 1_000_000
 
-    with pytest.raises(DataError, match=r"expected to fetch http://.*, got no connection, or one that broke: "):
+    with pytest.raises(DownloadError, match=r"expected to fetch http://.*, got no connection, or one that broke: "):
         downloader(server.address, tmp_path / "file")
     server.num_sent = None
     here = (tmp_path / "file.part").stat().st_size
@@ -153,12 +153,12 @@ def test_an_answer_with_other_bytes_is_refused(server, downloader, tmp_path):
     (tmp_path / "file.part.version").write_text('"one"')
     server.shift = 7
 
-    with pytest.raises(DataError, match=r"expected the bytes of http.* from 1,000 on, got bytes 1007-"):
+    with pytest.raises(DownloadError, match=r"expected the bytes of http.* from 1,000 on, got bytes 1007-"):
         downloader(server.address, tmp_path / "file")
 
 
 def test_an_answer_that_is_no_file_is_named(server, downloader, tmp_path):
-    with pytest.raises(DataError, match=r"expected a file at http://.*/other, got: 404"):
+    with pytest.raises(DownloadError, match=r"expected a file at http://.*/other, got: 404"):
         downloader(server.address.replace("/file", "/other"), tmp_path / "file")
 
 
@@ -167,7 +167,7 @@ def test_no_network_is_named(downloader, tmp_path):
         address = f"http://127.0.0.1:{closed.getsockname()[1]}/file"
 
     with pytest.raises(
-        DataError, match=f"expected to fetch {address}, got no connection, or one that broke: .*refused"
+        DownloadError, match=f"expected to fetch {address}, got no connection, or one that broke: .*refused"
     ):
         downloader(address, tmp_path / "file")
 
@@ -185,5 +185,5 @@ def test_a_local_file_is_copied(downloader, told, tmp_path, as_address):
 
 
 def test_a_local_file_that_is_not_there_is_named(downloader, tmp_path):
-    with pytest.raises(DataError, match=r"expected a file at .*/none, got: No such file"):
+    with pytest.raises(DownloadError, match=r"expected a file at .*/none, got: No such file"):
         downloader(f"file://{tmp_path}/none", tmp_path / "file")

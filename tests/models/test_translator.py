@@ -9,6 +9,7 @@ from recurra.data import IGNORE_INDEX
 from recurra.decoding import beam_search
 from recurra.errors import ConfigError, ShapeError
 from recurra.models import Translator
+from recurra.models.translator_forcing import own_inputs
 
 SRC, TGT = 9, 11
 KINDS = [
@@ -258,8 +259,25 @@ def test_choosing_leaves_dropout_as_it_was_and_inputs_untouched():
 
     assert torch.equal(inputs, before)
     assert model.decoder.training
+    assert model.input_dropout.training
     assert model.decoder.cell_l0.training
     assert not model.decoder.cell_l1.training
+
+
+@pytest.mark.parametrize("kind", [{}, {"attention": "general", "input_feeding": True}])
+def test_choices_do_not_depend_on_dropout(kind):
+    dropouts = {"input_dropout": 0.9, "dropout": 0.5, "recurrent_dropout": 0.5, "output_dropout": 0.5}
+    model = build(**kind, **dropouts, hidden_size=32, decoder_layers=2).train()
+    model.tgt_embedding.weight.data.mul_(20)  # so that what is read decides the choice
+    src, src_lengths, inputs, *_ = batch()
+    forced = torch.zeros(5, 4, dtype=torch.bool)
+    state = model.encode(src, src_lengths)
+
+    first, *others = (own_inputs(model, inputs, forced, state) for _ in range(5))
+
+    assert all(torch.equal(first, other) for other in others)
+    assert torch.equal(first, own_inputs(model.eval(), inputs, forced, state))
+    assert not torch.equal(first, inputs)
 
 
 def test_forcing_everywhere_is_no_forcing_said():
@@ -288,11 +306,12 @@ def test_smoothed_targets_cost_what_torch_says():
     state = model.encode(src, src_lengths)
     logits = torch.stack([model.step(inputs[0], state)[0]])
 
-    nll = model(src, src_lengths, inputs[:1], targets[:1], tgt_lengths.clamp(max=1), label_smoothing=0.2)
+    nll, more = model(src, src_lengths, inputs[:1], targets[:1], tgt_lengths.clamp(max=1), with_smoothing_cost=True)
 
     expected = functional.cross_entropy(logits[0], targets[0], reduction="none", label_smoothing=0.2)
-    torch.testing.assert_close(nll[0, :3], expected[:3], rtol=1e-10, atol=1e-12)
-    assert nll[0, 3] == 0
+    torch.testing.assert_close((nll + 0.2 * more)[0, :3], expected[:3], rtol=1e-10, atol=1e-12)
+    assert nll[0, 3] == more[0, 3] == 0
+    assert torch.equal(nll, model(src, src_lengths, inputs[:1], targets[:1], tgt_lengths.clamp(max=1)))
 
 
 @each_kind

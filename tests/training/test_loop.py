@@ -352,7 +352,8 @@ def test_two_trainers_cannot_share_a_folder(tmp_path):
 
 
 def test_a_folder_that_is_no_run_is_named(tmp_path):
-    with pytest.raises(recurra.RecurraError, match="there is no run at"):
+    with pytest.raises(recurra.RecurraError, match="there is no run at") as caught:
         RunFolder.open(tmp_path / "nowhere")
+    assert caught.value.hint == "`recurra train TASK --run FOLDER` makes one"
     with pytest.raises(recurra.RecurraError, match=r"is no run: it has no config\.toml"):
         RunFolder.open(tmp_path)

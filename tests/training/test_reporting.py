@@ -6,9 +6,10 @@ import pytest
 import torch
 
 import recurra
-from recurra.errors import CheckpointError, RunError
-from recurra.training import RunFolder, TrainingConfig
+from recurra.errors import CheckpointError, ConfigError, RunError
+from recurra.training import Callback, RunFolder, TrainingConfig
 from recurra.training.config_file import field_docs, read_section, write_config
+from recurra.training.metrics import LossMetric
 from tests.support.tiny_task import TinyTask
 
 SHORT = TrainingConfig(max_steps=6, num_validations=6, num_samples=0, num_threads=1)
@@ -115,3 +116,66 @@ def test_a_task_may_have_other_defaults(tmp_path):
     assert read == MyTraining()
     assert field_docs(MyTraining)["lr"] == "Peak learning rate of mine."
     assert field_docs(MyTraining)["seed"] == field_docs(TrainingConfig)["seed"]
+
+
+class Constant:
+    """As good at every validation."""
+
+    higher_is_better = True
+
+    def update(self, result):
+        pass
+
+    def compute(self):
+        return 1.0
+
+
+class TiedTask(TinyTask):
+    def metrics(self, split):
+        return {"accuracy": Constant(), "loss": LossMetric()}
+
+
+def test_of_equally_good_weights_those_with_the_lower_loss_are_the_best(tmp_path):
+    result = recurra.train(TiedTask(), SHORT, run=tmp_path / "run")
+
+    rows = [row for row in RunFolder(tmp_path / "run").read_rows() if row["split"] == "validation"]
+    assert result["best"]["step"] == min(rows, key=lambda row: row["loss"])["step"] != 0
+
+
+class Interrupting(Callback):
+    def on_step(self, trainer, loss, grad_norm):
+        if trainer.progress.step == 3:
+            trainer.stop.request()
+
+
+def test_who_interrupts_does_not_see_the_test_part_and_who_goes_on_does(tmp_path):
+    task = ReportingTask()
+    task.report = lambda folder: []
+
+    stopped = recurra.train(task, SHORT, run=tmp_path / "run", callbacks=[Interrupting()])
+    finished = recurra.train(ReportingTask(), run=tmp_path / "run", resume=True)
+
+    assert stopped["stopped"] == "interrupted"
+    assert "test" not in stopped["best"]
+    assert "test" not in task.seen
+    assert "test" in finished["best"]
+
+
+@dataclasses.dataclass(frozen=True)
+class ForcedTraining(TrainingConfig):
+    """With an option that the task reads itself."""
+
+    forcing: float = 0.5
+    """How much."""
+
+
+def test_a_task_is_trained_as_it_was_made_to_be():
+    task = TinyTask()
+    task.training = ForcedTraining(max_steps=1, forcing=0.25)
+    wrong = ForcedTraining(max_steps=1)
+
+    assert recurra.train(task)["steps"] == 1
+    with pytest.raises(ConfigError, match=r"expected forcing to be 0.25, as the task tiny has it, got 0.5"):
+        recurra.train(task, wrong)
+    with pytest.raises(ConfigError, match=r"expected forcing to be 0.25.*got 'a configuration without it'"):
+        recurra.train(task, TrainingConfig(max_steps=1))

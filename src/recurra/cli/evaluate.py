@@ -30,6 +30,11 @@ class EvaluateOptions:
     data."""
     split: Literal["train", "validation", "test"] | None = None
     """Part of the run's own data; unset means validation. Not with files."""
+    text_column: str | None = None
+    """Only of classify, with files: column of a table that holds the text. Unset: what the data set or the run's
+    configuration says."""
+    label_column: str | None = None
+    """Only of classify, with files: column of a table that holds the label; unset as for text_column."""
     reset_every: int | None = None
     """Only of text: forget everything after so many tokens; unset carries the state through the whole text.
     At least 1."""
@@ -46,7 +51,8 @@ class EvaluateOptions:
     """Only of translations: exponent by which beam search favours longer ones (Wu et al. 2016); 0 favours none.
     Unset: what the run's configuration says."""
     max_length: int | None = None
-    """Only of translations: tokens of one, at most. At least 1. Unset: what the run's configuration says."""
+    """Only of translations: tokens of one with its end, at most. At least 1.
+    Unset: what the run's configuration says."""
     checkpoint: str = "best"
     """Which weights: best, last, average of those kept, or the step of a checkpoint that is still there."""
     json: bool = False
@@ -122,6 +128,9 @@ def check(options: EvaluateOptions, task: str) -> dict[str, Any]:
         faults.append("expected --cache-size with --cache-weight or --cache-flatness, got none")
     if options.files and options.split is not None:
         faults.append(f"expected no --split with files, got {options.split}")
+    if task == "classify" and not options.files:
+        named = [name for name in ("text_column", "label_column") if name in keywords]
+        faults += [f"expected no --{name.replace('_', '-')} without files, got {keywords[name]}" for name in named]
     if faults:
         raise ConfigError(faults)
     return keywords

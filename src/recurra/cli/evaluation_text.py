@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from recurra.tasks.shared.evaluation import Evaluation
 
 Cell = str | int | float
+_MAX_WIDTH = 120
 
 
 def evaluation_lines(evaluation: Evaluation, step: int) -> list[str]:
@@ -18,10 +19,14 @@ def evaluation_lines(evaluation: Evaluation, step: int) -> list[str]:
         evaluation: What came out.
         step: Optimiser step of the weights.
     """
-    lines = [f"{evaluation.what}: {evaluation.size:,} {evaluation.unit}, weights of step {step:,}"]
+    unit = evaluation.unit.removesuffix("s") if evaluation.size == 1 else evaluation.unit
+    lines = [f"{evaluation.what}: {evaluation.size:,} {unit}, weights of step {step:,}"]
     lines += aligned([(name.replace("_", " "), value) for name, value in evaluation.figures.items()])
     for table in evaluation.tables:
-        lines += ["", table.title, *aligned([table.header, *table.rows])]
+        rows = aligned([table.header, *table.rows])
+        # lines that a terminal breaks are no table any more
+        is_wide = max(map(len, rows)) > _MAX_WIDTH
+        lines += ["", table.title, *([f"{len(table.header)} columns, which --json prints"] if is_wide else rows)]
     if evaluation.notes:
         lines += ["", *evaluation.notes]
     return lines

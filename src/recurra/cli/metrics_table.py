@@ -31,6 +31,7 @@ def metrics_table(result: Mapping[str, Any]) -> Table:
         table.add_column(name.replace("_", " "), justify="right", no_wrap=True)
     for number, (split, block) in enumerate(blocks.items()):
         if number:
+            table.add_row()
             table.add_row(Text(split, style="underline"))
         for name, figures in block.items():
             table.add_row(Text(name), *(_cell(figures.get(metric), digits[metric]) for metric in metrics))

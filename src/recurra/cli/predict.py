@@ -16,6 +16,8 @@ from recurra.cli.parsing import RunArgument, parse
 from recurra.cli.runs import options_of_one_task, task_name
 from recurra.errors import ConfigError, RunError
 
+_MAX_LINE_CHARS = 10_000_000
+
 
 @dataclass(frozen=True)
 class PredictOptions:
@@ -33,6 +35,9 @@ class PredictOptions:
     """Which weights: best, last, average of those kept, or the step of a checkpoint that is still there."""
     json: bool = False
     """Print one JSON object a line, with all that is known of each example."""
+    text_column: str | None = None
+    """Only of classify: column of a table that holds the text. Unset: what the data set or the run's configuration
+    says."""
     num_beams: int | None = None
     """Only of translations: hypotheses that beam search keeps; 1 is greedy. Unset: what the run's configuration says.
     At least 1."""
@@ -40,9 +45,11 @@ class PredictOptions:
     """Only of translations: exponent by which beam search favours longer ones (Wu et al. 2016); 0 favours none.
     Unset: what the run's configuration says."""
     n_best: int | None = None
-    """Only of translations: how many to print for each sentence, at most num_beams. At least 1; unset means 1."""
+    """Only of translations: how many to print for each sentence, at most num_beams, each behind its score, and an empty
+    line behind them all. At least 1; unset means 1."""
     max_length: int | None = None
-    """Only of translations: tokens of one, at most. At least 1. Unset: what the run's configuration says."""
+    """Only of translations: tokens of one with its end, at most. At least 1.
+    Unset: what the run's configuration says."""
     attention: Path | None = None
     """Only of translations: folder to draw into which source words each word attended to, one picture a sentence."""
 
@@ -74,7 +81,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def iter_predictions(run: Any, file: str, keywords: dict[str, Any]) -> Iterator[Any]:
-    """Yield the predictions for a file, or for standard input; at a terminal, after each line that is typed.
+    """Yield the predictions for a file, or for standard input; whose lines are answered as they come.
 
     Args:
         run: What predicts.
@@ -86,9 +93,35 @@ def iter_predictions(run: Any, file: str, keywords: dict[str, Any]) -> Iterator[
         return
     if sys.stdin.isatty():
         print("one sentence a line; Ctrl-D ends", file=sys.stderr)
-    if not sys.stdin.isatty() or "attention" in keywords:  # pictures are numbered within one call
+    if "attention" in keywords:  # pictures are numbered within one call
         yield from run.iter_predictions(sys.stdin.buffer, **keywords)
         return
-    for line in sys.stdin.buffer:
-        # a run reads ahead to fill its batches, on which somebody who types would wait
-        yield from run.iter_predictions(io.BytesIO(line), **keywords)
+    for lines in iter_arriving(sys.stdin.buffer):
+        # a run reads ahead to fill its batches, on which somebody who types would wait, and so would a slow pipe
+        yield from run.iter_predictions(io.BytesIO("".join(f"{line}\n" for line in lines).encode()), **keywords)
+        sys.stdout.flush()
+
+
+def iter_arriving(stream: Any) -> Iterator[list[str]]:
+    """Yield the lines of a binary stream as they come: as many at a time as are there.
+
+    Raises:
+        EncodingError: When it is not UTF-8 text.
+        DataError: When a line is too long.
+    """
+    from recurra.data.text_files import CHUNK_BYTES, TextFile, iter_line_lists
+
+    name = "standard input"
+    chunks = TextFile(name).decoded(_Arriving(stream), CHUNK_BYTES)  # type: ignore[arg-type]
+    yield from iter_line_lists(chunks, name, max_chars=_MAX_LINE_CHARS, hint="break the text into lines first")
+
+
+class _Arriving:
+    """A binary stream whose ``read`` waits for some bytes, and not for all that were asked for."""
+
+    def __init__(self, stream: Any) -> None:
+        self._stream = stream
+
+    def read(self, size: int) -> bytes:
+        content: bytes = self._stream.read1(size)
+        return content

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from recurra.tasks.text import TextRun
 
 OPTIONS_OF_ONE_TASK = {
+    "text_column": "classify",
+    "label_column": "classify",
     "reset_every": "text",
     "cache_size": "text",
     "cache_weight": "text",

@@ -46,7 +46,7 @@ from recurra.data.word_vectors import WordVectors, read_vectors
 
 if TYPE_CHECKING:
     from recurra.data.batching import IGNORE_INDEX, Cursor, TextBatch
-    from recurra.data.example_order import ExampleOrder, iter_in_order
+    from recurra.data.example_order import MAX_PADDED_STEPS, ExampleOrder, iter_in_order
     from recurra.data.line_batches import LineBatches, iter_line_evaluation
     from recurra.data.padding import pad_ids, pad_rows
     from recurra.data.stream_batches import StreamBatches, iter_evaluation
@@ -55,6 +55,7 @@ _NEED_TORCH = {
     "IGNORE_INDEX": "batching",
     "Cursor": "batching",
     "TextBatch": "batching",
+    "MAX_PADDED_STEPS": "example_order",
     "ExampleOrder": "example_order",
     "iter_in_order": "example_order",
     "LineBatches": "line_batches",
@@ -78,6 +79,7 @@ __all__ = [
     "FILE_LABEL",
     "IGNORE_INDEX",
     "LINE_END",
+    "MAX_PADDED_STEPS",
     "PAD_ID",
     "SPECIAL_SYMBOLS",
     "UNK_ID",

@@ -248,22 +248,29 @@ def _first_missing(root: Path, layout: Layout) -> str | None:
 
 def _not_there(name: str, data_set: DataSet, cache_dir: str | Path | None) -> DataNotFoundError:
     fetching = f"`recurra data get {name}` fetches it"
-    first = data_set.layouts[0]
+    first, *others = dict.fromkeys(map(_describe, data_set.layouts))
     *named, downloads = _roots(cache_dir)
     if not named:
         return DataNotFoundError(
             f"expected the data set {name!r} in {DATA_VARIABLE}, which is not set, or fetched to {downloads}, got "
             "neither",
-            hint=f"{fetching}; or set {DATA_VARIABLE} to a folder that holds {', '.join(first.train)}",
+            hint=f"{fetching}; or set {DATA_VARIABLE} to a folder that holds {' or '.join((first, *others))}",
         )
     # where some of it is there, what is missing is named
-    begun = next((layout for layout in data_set.layouts if _has_some(named[0], layout)), first)
-    missing = begun.train[0] if begun.is_folder else _first_missing(named[0], begun)
+    begun = next((layout for layout in data_set.layouts if _has_some(named[0], layout)), None)
+    wanted = begun or data_set.layouts[0]
+    missing = wanted.train[0] if wanted.is_folder else _first_missing(named[0], wanted)
+    elsewhere = f", or {' or '.join(others)} into {named[0]}" if others and not begun else ""
     return DataNotFoundError(
         f"expected the data set {name!r} at {named[0] / (missing or '')}, got nothing: no such file, and none is "
         f"fetched to {downloads}",
-        hint=f"{fetching}; or put it there, or set {DATA_VARIABLE} to another folder",
+        hint=f"{fetching}; or put it there{elsewhere}, or set {DATA_VARIABLE} to another folder",
     )
+
+
+def _describe(layout: Layout) -> str:
+    files = ", ".join(layout.train)
+    return f"the folder {files}" if layout.is_folder else files
 
 
 def _has_some(root: Path, layout: Layout) -> bool:

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import json
-import logging
 import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from recurra.data.cache import reported_writing, resolve_cache_dir, write_whole
 from recurra.data.catalog import DATA_SETS, DOWNLOADS
 from recurra.data.data_set import Remote, RemoteFile
+from recurra.data.quiet_loggers import quiet
 from recurra.data.resumable import ResumableDownloader
 from recurra.data.unpacking import unpack
-from recurra.errors import ArgumentError, ChoiceError, DataError
+from recurra.errors import ArgumentError, ChoiceError, DataError, DownloadError
 
 FileProgress = Callable[[RemoteFile, int, int | None], None]
 """Called with a file, the bytes of it that are here, and how many there will be, where that is known."""
@@ -42,8 +41,9 @@ def fetch(
     Raises:
         ChoiceError: When there is no such data set.
         ArgumentError: When it is built in.
-        DataError: When a file cannot be fetched, is not the one that was expected, or cannot be written; when another
-            process fetches the data set; when a data set that was fetched has changed since.
+        DownloadError: When a file cannot be fetched, is not the one that was expected, or is a damaged archive.
+        DataError: When a file cannot be written; when another process fetches the data set; when a data set that was
+            fetched has changed since, or files lie in its folder that were not fetched.
     """
     from filelock import FileLock, Timeout
 
@@ -66,8 +66,8 @@ def fetch(
 
 
 def is_fetched(name: str, cache_dir: str | Path | None = None) -> bool:
-    """Return whether a data set was fetched to the cache folder."""
-    return (resolve_cache_dir(cache_dir) / DOWNLOADS / name).is_dir()
+    """Return whether a data set was fetched to the cache folder; files that were put there by hand were not."""
+    return (resolve_cache_dir(cache_dir) / DOWNLOADS / name / _RECORD).is_file()
 
 
 def find_remote(name: str) -> Remote:
@@ -90,7 +90,7 @@ def _fetch_all(name: str, remote: Remote, folder: Path, progress: FileProgress) 
     unfinished = folder.with_name(name + _UNFINISHED)
     unfinished.mkdir(exist_ok=True)
     fetched = [_fetch_file(name, file, unfinished, progress) for file in remote.files]
-    record = [_settle(file, path) for file, path in zip(remote.files, fetched, strict=True)]
+    record = [_settle(name, file, path) for file, path in zip(remote.files, fetched, strict=True)]
     write_whole(unfinished / _RECORD, json.dumps(record, indent=1).encode("utf-8"))
     for file, path in zip(remote.files, fetched, strict=True):
         if file.members:
@@ -103,14 +103,14 @@ def _fetch_file(name: str, file: RemoteFile, folder: Path, progress: FileProgres
 
     path = folder / file.name
     downloader = ResumableDownloader(folder / f"{file.name}.part", lambda here, total: progress(file, here, total))
-    with _quiet(pooch.get_logger()):
+    with quiet(pooch.get_logger()):
         try:
             # what is there already is taken when its checksum is right, or when none is known
             pooch.retrieve(file.address, file.checksum, file.name, folder, downloader=downloader)
-        except DataError as error:
-            raise DataError(error.message, hint=_by_hand(name, path)) from error
+        except DownloadError as error:
+            raise DownloadError(error.message, hint=_by_hand(name, path)) from error
         except ValueError as error:
-            raise DataError(
+            raise DownloadError(
                 f"expected {file.address} with the checksum {file.checksum}, got another file, which was removed",
                 hint=f"it was damaged on the way, or has changed where it lies; {_by_hand(name, path)}",
             ) from error
@@ -123,27 +123,18 @@ def _by_hand(name: str, path: Path) -> str:
     )
 
 
-@contextmanager
-def _quiet(logger: logging.Logger) -> Iterator[None]:
-    """Keep what another package would tell a person from standard error."""
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        yield
-    finally:
-        logger.setLevel(level)
-
-
-def _settle(file: RemoteFile, path: Path) -> dict[str, Any]:
+def _settle(name: str, file: RemoteFile, path: Path) -> dict[str, Any]:
     """Unpack a file if it is an archive, and return what is to be known of it."""
     known: dict[str, Any] = {"address": file.address, "sha256": _sha256(path)}
     if not file.members:
         return known | {"file": file.name}
     try:
         unpacked = unpack(path, path.parent, file.members)
-    except DataError:
+    except DataError as error:
         path.unlink()  # what is no archive now will be none the next time
-        raise
+        raise DownloadError(
+            f"{error.message}; it was removed", hint=f"`recurra data get {name}` fetches it again"
+        ) from error
     sizes = {str(one.relative_to(path.parent)): one.stat().st_size for one in unpacked}
     return known | {"num_files": len(sizes), "num_bytes": sum(sizes.values()), "members": list(file.members)}
 
@@ -155,6 +146,11 @@ def _sha256(path: Path) -> str:
 
 def _check_unchanged(folder: Path) -> None:
     """Check that what was fetched is still there: single files by their hash, unpacked ones by their sizes."""
+    if not (folder / _RECORD).exists():
+        raise DataError(
+            f"expected a folder with {_RECORD} at {folder}, got one that was not fetched",
+            hint=f"where files were put there by hand, add what is missing; or move {folder} away to fetch it",
+        )
     try:
         record = json.loads((folder / _RECORD).read_text(encoding="utf-8"))
         changed = [one["address"] for one in record if not _is_unchanged(folder, one)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 
@@ -13,6 +13,10 @@ from recurra.errors import DataTooShortError
 # Examples of a batch are drawn from a pool of so many batches that they are about equally long: 50 leave little
 # padding, and still the batches of a pass are other ones each time.
 _BATCHES_OF_POOL = 50
+
+MAX_PADDED_STEPS = 2**17
+"""Steps, padding included, that a batch of an evaluation or a prediction should have at most: one long example among
+many must not take all memory. It leaves batches of 128 examples of 1,000 steps whole."""
 
 
 class ExampleOrder:
@@ -77,21 +81,40 @@ class ExampleOrder:
         return examples, permutation(self.batches_per_epoch, key_of("recurra batches of pass", self.seed, epoch))
 
 
-def iter_in_order(lengths: np.ndarray, *, batch_size: int) -> Iterator[tuple[np.ndarray, Cursor]]:
+def iter_in_order(
+    lengths: np.ndarray, *, batch_size: int, max_steps: int | None = None, steps: np.ndarray | None = None
+) -> Iterator[tuple[np.ndarray, Cursor]]:
     """Return batches that hold every example exactly once, the longest ones first; see ``ExampleOrder``.
 
     Args:
-        lengths: Steps of each example. Shape (n,).
-        batch_size: Examples of a batch; the last one may have fewer.
+        lengths: Steps of each example, or any other key to sort by. Shape (n,).
+        batch_size: Examples of a batch; some may have fewer.
+        max_steps: Steps of a batch, padding included: T * B. One that would have more is split; an example that has
+            more by itself is a batch of its own. None sets no bound.
+        steps: Steps of each example where ``lengths`` are another key. Shape (n,).
 
     Raises:
-        ArgumentError: When ``batch_size`` is below 1.
+        ArgumentError: When ``batch_size`` or ``max_steps`` is below 1.
         DataTooShortError: When there is no example.
     """
     _check("iter_in_order", lengths, batch_size)
+    check_at_least("iter_in_order", 1, max_steps=max_steps)
     order = np.argsort(-lengths, kind="stable")
-    groups = (order[begin : begin + batch_size] for begin in range(0, len(order), batch_size))
+    starts = range(0, len(order), batch_size)
+    groups: Iterator[np.ndarray] = (order[begin : begin + batch_size] for begin in starts)
+    if max_steps is not None:
+        groups = _split(groups, lengths if steps is None else steps, max_steps)
     return ((group, Cursor(0, count + 1)) for count, group in enumerate(groups))
+
+
+def _split(groups: Iterable[np.ndarray], steps: np.ndarray, max_steps: int) -> Iterator[np.ndarray]:
+    """Yield the groups, those with too many padded steps in parts."""
+    for group in groups:
+        while len(group):
+            padded = np.maximum.accumulate(steps[group]) * np.arange(1, len(group) + 1)
+            fitting = max(int(np.searchsorted(padded, max_steps, side="right")), 1)
+            yield group[:fitting]
+            group = group[fitting:]
 
 
 def _check(who: str, lengths: np.ndarray, batch_size: int) -> None:
@@ -100,4 +123,4 @@ def _check(who: str, lengths: np.ndarray, batch_size: int) -> None:
         raise DataTooShortError(f"{who} expected at least 1 example, got none")
 
 
-__all__ = ["ExampleOrder", "iter_in_order"]
+__all__ = ["MAX_PADDED_STEPS", "ExampleOrder", "iter_in_order"]

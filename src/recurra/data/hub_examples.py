@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import importlib
+import logging
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from recurra.data.example_blocks import EXAMPLES_AT_A_TIME, Block, WantedColumns, block_of_values, names_of
 from recurra.data.part_names import PART_NAMES
-from recurra.errors import DataError, DataNotFoundError
+from recurra.data.quiet_loggers import quiet
+from recurra.errors import DataError, DataNotFoundError, DownloadError
+
+_TIMEOUT_S = 10
 
 
 def iter_hub(name: str, wanted: WantedColumns) -> Iterator[Block]:
@@ -23,7 +28,8 @@ def iter_hub(name: str, wanted: WantedColumns) -> Iterator[Block]:
         wanted: The columns to read.
 
     Raises:
-        DataNotFoundError: When the hub cannot be reached, or knows no such data set.
+        DownloadError: When the hub cannot be reached, and the data set was not fetched before.
+        DataNotFoundError: When the hub knows no such data set.
         DataError: When no part is of use, a column is missing, or a value is of the wrong type.
     """
     parts = _load(name)
@@ -41,21 +47,53 @@ def iter_hub(name: str, wanted: WantedColumns) -> Iterator[Block]:
 
 
 def _load(name: str) -> dict[str, Any]:
-    load_dataset = importlib.import_module("datasets").load_dataset
+    datasets = importlib.import_module("datasets")
     identifier, _, configuration = name.partition(":")
-    try:
-        found: dict[str, Any] = dict(load_dataset(identifier, configuration or None))
-    except OSError as error:  # what it raises where there is no network, or no such data set, derives from this
-        raise DataNotFoundError(
-            f"expected the data set {name!r} of the hub, got: {error}",
-            hint="check the name and the network; without one, fetch its files elsewhere and name them",
-        ) from error
-    except (ValueError, RuntimeError) as error:
-        raise DataError(
-            f"expected to load the data set {name!r} of the hub, got: {error}",
-            hint="where it has several configurations, name one behind a colon: hub:NAME:CONFIGURATION",
-        ) from error
+    # its client tells of every retry
+    with quiet(logging.getLogger("huggingface_hub")):
+        silence = _ask_hub(datasets.config.HF_ENDPOINT)
+        try:
+            with _offline(datasets.config, silence is not None):
+                found: dict[str, Any] = dict(datasets.load_dataset(identifier, configuration or None))
+        except ConnectionError as error:
+            raise DownloadError(
+                f"expected the data set {name!r} of the hub, got: {silence or error}",
+                hint="check the network; without one, fetch its files elsewhere and name them",
+            ) from error
+        except OSError as error:  # what it raises where there is no such data set derives from this
+            raise DataNotFoundError(
+                f"expected the data set {name!r} of the hub, got: {error}", hint="check the name"
+            ) from error
+        except (ValueError, RuntimeError) as error:
+            raise DataError(
+                f"expected to load the data set {name!r} of the hub, got: {error}",
+                hint="where it has several configurations, name one behind a colon: hub:NAME:CONFIGURATION",
+            ) from error
     return found
+
+
+def _ask_hub(address: str) -> str | None:
+    """Return why the hub does not answer, or None where it does.
+
+    The package tries six times, for half a minute, and cannot be told to try less.
+    """
+    client = importlib.import_module("huggingface_hub.utils").get_session()
+    try:
+        client.head(address, timeout=_TIMEOUT_S)
+    except Exception as error:  # which class it is depends on the release: requests, httpx or its own
+        return f"no answer from {address}: {error}"
+    return None
+
+
+@contextmanager
+def _offline(config: Any, is_offline: bool) -> Iterator[None]:
+    """Let the package look at what it has fetched before only, and at once."""
+    before = config.HF_HUB_OFFLINE
+    config.HF_HUB_OFFLINE = before or is_offline
+    try:
+        yield
+    finally:
+        config.HF_HUB_OFFLINE = before
 
 
 def _iter_part(where: str, part: str, examples: Any, wanted: WantedColumns) -> Iterator[Block]:

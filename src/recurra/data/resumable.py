@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from recurra.errors import DataError
+from recurra.errors import DownloadError
 
 Progress = Callable[[int, int | None], None]
 """Called with the bytes that are here, and with how many there will be, where that is known."""
@@ -30,7 +30,7 @@ class ResumableDownloader:
         progress: Told about every piece.
 
     Raises:
-        DataError: When the file cannot be fetched.
+        DownloadError: When the file cannot be fetched.
         OSError: When it cannot be written.
     """
 
@@ -54,7 +54,7 @@ class ResumableDownloader:
             file = open(path, "rb")  # noqa: SIM115
             size = path.stat().st_size
         except OSError as error:
-            raise DataError(f"expected a file at {path}, got: {error.strerror or error}") from error
+            raise DownloadError(f"expected a file at {path}, got: {error.strerror or error}") from error
         with file:
             self._write(iter(lambda: file.read(_CHUNK_BYTES), b""), 0, size)
 
@@ -71,13 +71,13 @@ class ResumableDownloader:
                     self._note_version(response)
                     self._write(response.iter_content(_CHUNK_BYTES), start, total)
         except requests.HTTPError as error:
-            raise DataError(f"expected a file at {url}, got: {error}") from error
+            raise DownloadError(f"expected a file at {url}, got: {error}") from error
         except requests.RequestException as error:
-            raise DataError(
+            raise DownloadError(
                 f"expected to fetch {url}, got no connection, or one that broke: {_reason(error)}"
             ) from error
         if total is not None and self._part.stat().st_size != total:
-            raise DataError(
+            raise DownloadError(
                 f"expected {total:,} bytes from {url}, got {self._part.stat().st_size:,} before the connection ended"
             )
 
@@ -103,7 +103,7 @@ class ResumableDownloader:
         found = re.match(r"bytes (\d+)-", answered)
         here = self._part.stat().st_size
         if not found or int(found[1]) != here:
-            raise DataError(f"expected the bytes of {url} from {here:,} on, got {answered or 'others'}")
+            raise DownloadError(f"expected the bytes of {url} from {here:,} on, got {answered or 'others'}")
         return here
 
     def _note_version(self, response: Any) -> None:

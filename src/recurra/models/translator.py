@@ -173,8 +173,8 @@ class Translator(nn.Module):
         tgt_lengths: Tensor,
         forced: Tensor | None = None,
         *,
-        label_smoothing: float = 0.0,
-    ) -> Tensor:
+        with_smoothing_cost: bool = False,
+    ) -> Tensor | tuple[Tensor, Tensor]:
         """Return what each target token costs in nats, zero behind the lengths.
 
         Args:
@@ -184,12 +184,13 @@ class Translator(nn.Module):
             targets: The target tokens, the end token last, or ``IGNORE_INDEX``. Shape (T, B), int64.
             tgt_lengths: Targets of each row, 0 to T. Shape (B,), integers.
             forced: Where the decoder reads the token of ``inputs``; elsewhere it reads the one that it holds for
-                likeliest after the step before, chosen without dropout. The first row of tokens is always read. None
-                is everywhere. Shape (T, B), bool.
-            label_smoothing: Share in [0, 1) of each target that is spread over all tokens, and so enters the cost.
+                likeliest after the step before, chosen without dropout in the decoder. The first row of tokens is
+                always read. None is everywhere. Shape (T, B), bool.
+            with_smoothing_cost: Whether to return the cost of label smoothing, too.
 
         Returns:
-            Shape (T, B).
+            Shape (T, B). With ``with_smoothing_cost`` a second one of that shape: by how much more each target costs
+            when it is spread over all tokens; see :func:`recurra.models.label_smoothing.smoothing_cost`.
 
         Raises:
             ShapeError: When shapes or types do not fit, or a length lies outside its range.
@@ -198,18 +199,18 @@ class Translator(nn.Module):
         state = self.encode(src, src_lengths)
         if forced is not None and forced[1:].all():
             forced = None
+        if forced is not None:
+            inputs = own_inputs(self, inputs, forced, state)
         if self.input_feeding:
-            vectors = self._run_by_steps(inputs, forced, state)
+            vectors = self._run_by_steps(inputs, state)
         else:
-            if forced is not None:
-                inputs = own_inputs(self, inputs, forced, state)
             output, _ = self.decoder(self._decoder_input(inputs, state), state.recurrent)  # (T, B, H)
             vectors, _ = self._attend(output, state.memory)
         dropped = self.output_dropout(vectors)  # (T, B, W)
         nll = nll_where_counted(self.output_layer, dropped, targets)
-        if not label_smoothing:
+        if not with_smoothing_cost:
             return nll
-        return nll + label_smoothing * smoothing_cost(self.output_layer, dropped, targets)
+        return nll, smoothing_cost(self.output_layer, dropped, targets)
 
     def encode(self, src: Tensor, src_lengths: Tensor) -> TranslatorState:
         """Return the state before the first target token: of one row a sentence.
@@ -280,15 +281,10 @@ class Translator(nn.Module):
             context, weights = self.attention(output, memory.output, memory.lengths, keys=memory.keys)
         return torch.tanh(self.combine(torch.cat([context, output], -1))), weights
 
-    def _run_by_steps(self, inputs: Tensor, forced: Tensor | None, state: TranslatorState) -> Tensor:
+    def _run_by_steps(self, inputs: Tensor, state: TranslatorState) -> Tensor:
         """Return the attentional vectors (T, B, W), each fed to the next step."""
-        tokens = inputs[0]
         outputs: list[Tensor] = []
-        for step in range(len(inputs)):
-            if step:
-                tokens = inputs[step]
-                if forced is not None and not forced[step].all():
-                    tokens = torch.where(forced[step], tokens, self.likeliest(outputs[-1]))
+        for tokens in inputs:
             vectors, state, _ = self.advance(tokens, state)
             outputs.append(vectors)
         return torch.stack(outputs)

@@ -16,6 +16,10 @@ class Decoding(Protocol):
     """What is needed of a model."""
 
     @property
+    def input_dropout(self) -> nn.Module:
+        """Drops components of embedded tokens; rests while it chooses."""
+
+    @property
     def decoder(self) -> nn.Module:
         """The layers whose dropout rests while it chooses."""
 
@@ -32,7 +36,7 @@ def own_inputs(model: Decoding, inputs: Tensor, forced: Tensor, state: Translato
 
     No gradient flows through a choice. So the decoder may first choose, step by step and without gradients, only in the
     rows where it must; and then runs with gradients over all it has read at once. It chooses without dropout, as it
-    does when it translates.
+    does when it translates; only ``state`` is as it is given.
 
     Args:
         model: The model.
@@ -53,7 +57,7 @@ def own_inputs(model: Decoding, inputs: Tensor, forced: Tensor, state: Translato
     read = inputs[:, rows]
     part = state.select(rows, rows)
     last = int(is_chosen.any(1).nonzero().max())
-    with _evaluating(model.decoder):
+    with _evaluating(model.input_dropout, model.decoder):
         for step in range(last):
             vectors, part, _ = model.advance(read[step], part)
             chosen = is_chosen[step + 1].nonzero().squeeze(1)
@@ -63,10 +67,11 @@ def own_inputs(model: Decoding, inputs: Tensor, forced: Tensor, state: Translato
 
 
 @contextmanager
-def _evaluating(module: nn.Module) -> Iterator[None]:
-    """Set a module and all in it to evaluation, and back to what each was."""
-    modes = [(part, part.training) for part in module.modules()]
-    module.eval()
+def _evaluating(*modules: nn.Module) -> Iterator[None]:
+    """Set modules and all in them to evaluation, and back to what each was."""
+    modes = [(part, part.training) for module in modules for part in module.modules()]
+    for module in modules:
+        module.eval()
     try:
         yield
     finally:

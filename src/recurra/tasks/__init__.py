@@ -4,21 +4,15 @@ from __future__ import annotations
 
 import importlib
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from recurra.errors import ChoiceError
-
-if TYPE_CHECKING:
-    from recurra.tasks.classify import ClassifyRun
-    from recurra.tasks.tag import TagRun
-    from recurra.tasks.text import TextRun
-    from recurra.tasks.translate import TranslateRun
 
 TASKS = ("text", "classify", "tag", "translate")
 """Names of the tasks; the package ``recurra.tasks.NAME`` holds one: ``SECTIONS``, ``open_run``, ``resume_task``."""
 
 
-def load(run: str | Path, *, checkpoint: str | int = "best") -> TextRun | ClassifyRun | TagRun | TranslateRun:
+def load(run: str | Path, *, checkpoint: str | int = "best") -> Any:
     """Load a trained run for use.
 
     Args:
@@ -27,14 +21,14 @@ def load(run: str | Path, *, checkpoint: str | int = "best") -> TextRun | Classi
             all that are.
 
     Returns:
-        The run of its task: a ``TextRun`` generates, scores and evaluates, the others predict and evaluate.
+        The run of its task: a ``recurra.tasks.text.TextRun`` generates, scores and evaluates; ``ClassifyRun``,
+        ``TagRun`` and ``TranslateRun`` predict and evaluate.
 
     Raises:
         RunError: When the folder is no run.
         CheckpointError: When there is no such checkpoint.
     """
-    opened: TextRun | ClassifyRun | TagRun | TranslateRun = task_package(run).open_run(run, checkpoint=checkpoint)
-    return opened
+    return task_package(run).open_run(run, checkpoint=checkpoint)
 
 
 def task_package(run: str | Path) -> Any:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from recurra.errors import ArgumentError
+from recurra.errors import ArgumentError, ConfigError
 from recurra.training.callbacks import Callback
 from recurra.training.config import TrainingConfig
 from recurra.training.config_file import read_section
@@ -16,6 +17,30 @@ from recurra.training.records import record_keepers
 from recurra.training.run_folder import RunFolder
 from recurra.training.start import new_run, resolved
 from recurra.training.updater import build_fabric
+
+
+def _checked(task: Task, config: TrainingConfig | None) -> TrainingConfig:
+    """Return how to train; a task that reads such options itself must have read the same.
+
+    Raises:
+        ConfigError: When it has not.
+    """
+    own: TrainingConfig | None = getattr(task, "training", None)
+    if own is None:
+        return config or getattr(task, "training_class", TrainingConfig)()
+    if config is None:
+        return own
+    common = {field.name for field in dataclasses.fields(TrainingConfig)}
+    names = [field.name for field in dataclasses.fields(own) if field.name not in common]
+    faults = [
+        f"expected {name} to be {getattr(own, name)!r}, as the task {task.name} has it, "
+        f"got {getattr(config, name, 'a configuration without it')!r}"
+        for name in names
+        if getattr(config, name, None) != getattr(own, name)
+    ]
+    if faults:
+        raise ConfigError(faults, hint="give train the configuration that the task was made with, or none")
+    return config
 
 
 def train(
@@ -31,7 +56,8 @@ def train(
 
     Args:
         task: Data, model, loss and metrics, for example ``recurra.tasks.text.TextTask``.
-        config: How to train; the defaults train for 300 s. Not for a resumed run, which has its own.
+        config: How to train; None means what the task was made with, else the defaults, which train for 300 s. Not for
+            a resumed run, which has its own.
         run: Folder for checkpoints and figures; without one nothing is written.
         callbacks: What listens.
         overwrite: Replace a run that is there already.
@@ -52,7 +78,7 @@ def train(
         folder = RunFolder.open(run)
         config = read_section(folder.config, "training", getattr(task, "training_class", TrainingConfig))
         return Trainer(task, config, folder, [*record_keepers(folder), *callbacks]).fit(resume=True)
-    config = resolved(config or TrainingConfig())
+    config = resolved(_checked(task, config))
     if run is None:
         return Trainer(task, config, callbacks=callbacks).fit()
     build_fabric(config)  # an accelerator that is not there is found out before a folder is made

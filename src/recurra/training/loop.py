@@ -22,6 +22,7 @@ from recurra.training.callbacks import Callback
 from recurra.training.checkpoint import Checkpoint
 from recurra.training.config import TrainingConfig
 from recurra.training.divergence import diverged, is_sound
+from recurra.training.evaluation import Stopwatch
 from recurra.training.interrupts import StopRequest
 from recurra.training.length import RunLength, is_row_due, is_sample_due, is_validation_due
 from recurra.training.metrics import LossMetric
@@ -282,10 +283,9 @@ class Trainer:
     def _validate(self) -> None:
         if not self._selection.has_validation:
             return
-        began = time.perf_counter()
-        progress = self.progress
-        values = self.evaluate("validation")
-        progress.validate_s = time.perf_counter() - began
+        progress, stopwatch = self.progress, Stopwatch()
+        values = self._selection.evaluate("validation", stopwatch=stopwatch)
+        progress.validate_s = stopwatch.seconds
         selected = next(iter(values))
         if not math.isfinite(values[selected]):
             raise self._diverged(f"the validation {selected} after step {progress.step} is {values[selected]}")

@@ -110,7 +110,7 @@ class ConsoleProgress(Callback):
 
     def on_message(self, trainer: Trainer, message: str) -> None:
         """Print a message."""
-        self.console.print(message, markup=False)
+        self.console.print(message, markup=False, soft_wrap=True)
 
     def on_end(self, trainer: Trainer, result: Mapping[str, Any] | None) -> None:
         """Take the line away."""

@@ -75,7 +75,8 @@ class Task(Protocol):
     """Data, model, loss and metrics of one job.
 
     A task may also have ``target_unit``, what a target is in the plural ("tokens" where it has none), and
-    ``training_class``, the subclass of ``TrainingConfig`` that its runs have.
+    ``training_class``, the subclass of ``TrainingConfig`` that its runs have. One that reads options of training itself
+    has them as ``training``.
     """
 
     name: str
@@ -130,8 +131,8 @@ class HasSummary(Protocol):
 class HasReport(Protocol):
     """A task that writes more than figures when training ends.
 
-    Its test part is measured once, on the weights that validation chose; ``result.json`` has no figures of the last
-    weights on it.
+    Its test part is measured once, on the weights that validation chose, when training has come to its end;
+    ``result.json`` has no figures of the last weights on it, and none at all of a run that was interrupted.
     """
 
     def report(self, folder: Path) -> Sequence[str]:

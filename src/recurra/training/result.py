@@ -22,10 +22,15 @@ def build_result(trainer: Trainer) -> dict[str, Any]:
     """Evaluate what a trainer made and return it as plain numbers; the model keeps its weights."""
     progress, task = trainer.progress, trainer.task
     splits: list[Split] = [split for split in ("validation", "test") if task.num_batches(split)]
+    if isinstance(task, HasReport) and _why(trainer) == "interrupted" and "validation" in splits:
+        splits = ["validation"]  # who goes on has not looked at the test part yet
     is_best = progress.best_step in (progress.step, -1)
     # what validation chose is measured on the test part once, where the task reports on what that saw
     of_last = [split for split in splits if is_best or split != "test" or not isinstance(task, HasReport)]
-    last = {"step": progress.step, **_figures(trainer, of_last, progress.validation_step == progress.step)}
+    # a run that is resumed at its end has not seen yet what its report is about
+    is_unseen = isinstance(task, HasReport) and is_best and splits == ["validation"]
+    is_validated = progress.validation_step == progress.step and not is_unseen
+    last = {"step": progress.step, **_figures(trainer, of_last, is_validated)}
     best = last if is_best else _best(trainer, splits, last)
     baselines = {split: task.baselines(split) for split in splits} if isinstance(task, HasBaselines) else {}
     return {
@@ -63,9 +68,7 @@ def _why(trainer: Trainer) -> str:
 def _figures(trainer: Trainer, splits: list[Split], validated: bool) -> dict[str, Mapping[str, float]]:
     figures: dict[str, Mapping[str, float]] = {}
     for split in splits:
-        # a task that reports must see the last of its parts now: a run that is resumed at its end has not seen it
-        is_fresh = isinstance(trainer.task, HasReport) and split == splits[-1]
-        known = trainer.progress.validation if split == "validation" and validated and not is_fresh else None
+        known = trainer.progress.validation if split == "validation" and validated else None
         figures[split] = known or trainer.evaluate(split)
     return figures
 
@@ -75,7 +78,7 @@ def _best(trainer: Trainer, splits: list[Split], last: dict[str, Any]) -> dict[s
         best = trainer.best_weights()
     except (CheckpointError, RunError) as error:
         trainer.tell("on_message", f"{error.message}; the last weights stand in for the best")
-        return last
+        return {**last, **{split: trainer.evaluate(split) for split in splits if split not in last}}
     return {"step": trainer.progress.best_step, **{split: trainer.evaluate(split, best) for split in splits}}
 
 

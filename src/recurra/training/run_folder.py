@@ -26,6 +26,7 @@ _CONTENT = (
     "data.json",
     "budget.json",
     "metrics.jsonl",
+    "mistakes.tsv",
     "result.json",
     "report.html",
     "translations.tsv",
@@ -113,7 +114,7 @@ class RunFolder:
         """
         run = cls(path)
         if not run.path.exists():
-            raise RunError(f"there is no run at {run.path}", hint="`recurra train text --run FOLDER` makes one")
+            raise RunError(f"there is no run at {run.path}", hint="`recurra train TASK --run FOLDER` makes one")
         if not run.config.is_file():
             raise RunError(f"{run.path} is no run: it has no config.toml", hint="pass the folder that training made")
         return run

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from recurra.errors import ConfigError
 from recurra.training.averaging import WeightAverage
 from recurra.training.config import TrainingConfig
-from recurra.training.evaluation import evaluate, evaluating
+from recurra.training.evaluation import Stopwatch, evaluate, evaluating
 from recurra.training.metrics import LossMetric, improves
 from recurra.training.protocol import Split, Task
 from recurra.training.random_states import untouched_random_states
@@ -66,11 +66,15 @@ class Selection:
         """Let the model hold, inside, the weights that are to be used: averaged ones once averaging began."""
         return nullcontext() if self.average is None else self.average.in_use()
 
-    def evaluate(self, split: Split, weights: Mapping[str, Tensor] | None = None) -> dict[str, float]:
+    def evaluate(
+        self, split: Split, weights: Mapping[str, Tensor] | None = None, stopwatch: Stopwatch | None = None
+    ) -> dict[str, float]:
         """Return the metrics over a split, of the weights in use or of a given state dict."""
         holding = self.weights_in_use() if weights is None else _holding(self._model, weights)
         with untouched_random_states(self._updater.device), holding:
-            return evaluate(self._task, self._updater.wrapped, split, self._config.seed, self._updater.device)
+            return evaluate(
+                self._task, self._updater.wrapped, split, self._config.seed, self._updater.device, stopwatch
+            )
 
     def sample(self, step: int) -> Sequence[str]:
         """Return the samples that belong to a step."""
@@ -84,8 +88,13 @@ class Selection:
         value = values[selected]
         progress.validation, progress.validation_step = dict(values), progress.step
         better = improves(value, progress.best_value, higher_is_better)
+        loss = values.get("loss")
+        if value == progress.best_value and loss is not None:
+            # shares of a small part are often equal: then the model that is surer of what is right is the better one
+            better = improves(loss, progress.best_loss, higher_is_better=False)
         if better:
             progress.best_value, progress.best_step, progress.num_stale = value, progress.step, 0
+            progress.best_loss = loss
             if self._keep_best:
                 with self.weights_in_use():
                     self.best_weights = _copied(self._model)

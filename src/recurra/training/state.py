@@ -30,6 +30,7 @@ class Progress:
     validation_step: int = -1
     best_value: float | None = None
     best_step: int = -1
+    best_loss: float | None = None
     num_stale: int = 0
     num_decays: int = 0
     num_targets: int = 0

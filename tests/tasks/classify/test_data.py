@@ -1,3 +1,5 @@
+import re
+
 import numpy as np
 import pytest
 
@@ -20,7 +22,9 @@ def test_no_text_stands_in_two_parts(tmp_path):
     assert all(parts)
     assert len(set.union(*parts)) == sum(map(len, parts))
     assert sum(len(data.parts[name]) for name in PARTS) == 91
-    assert "1 examples stand there with several labels" in data.notes
+    assert "1 text with more than one label" in data.notes
+    train = keys[data.parts["train"]].tolist()
+    assert f"{len(train) - len(set(train))} of the {len(train)} training examples are copies of others" in data.notes
 
 
 def test_parts_that_the_data_have_are_kept_and_what_they_share_is_counted(tmp_path):
@@ -43,6 +47,75 @@ def test_files_of_their_own_are_parts_and_nothing_else_is_cut_off(tmp_path):
     _, data = open_data(DataConfig(data=(train,), validation_data=(validation,)))
 
     assert [len(data.parts[name]) for name in PARTS] == [30, 10, 0]
+    assert any(note.startswith("no test part: where data bring a validation part") for note in data.notes)
+
+
+def test_what_test_and_validation_share_is_counted_too(tmp_path):
+    rows = sentences(60)  # no two are equal
+    files = [write_table(tmp_path / f"{k}.csv", some) for k, some in enumerate((rows[:30], rows[30:40]))]
+    test = write_table(tmp_path / "test.csv", rows[38:45])
+
+    _, data = open_data(DataConfig(data=files[0], validation_data=files[1], test_data=test))
+
+    assert data.notes == ("2 of the 7 test examples also stand in the validation part",)
+
+
+def test_classes_of_one_example_are_trained_on_and_said(tmp_path):
+    rows = [*sentences(60), *((f"rare {k}", f"rare {k}") for k in range(20)), ("twice", "rare 3"), ("twice", "last")]
+    path = write_table(tmp_path / "rare.csv", rows)
+
+    _, data = open_data(DataConfig(data=path, validation_fraction=0.3, test_fraction=0.3))
+
+    keys = item_keys(data.items)
+    parts = [set(keys[data.parts[name]].tolist()) for name in PARTS]
+    assert len(set.union(*parts)) == sum(map(len, parts))
+    assert sum(len(data.parts[name]) for name in PARTS) == 82
+    assert all(len(data.parts[name]) for name in PARTS)
+    assert data.class_counts("train").min() >= 1
+    assert len(data.labels) == 23
+    (note,) = (note for note in data.notes if "went back" in note)
+    assert re.fullmatch(r"\d+ examples drawn for validation or test went back to training, where .* class", note)
+
+
+def test_labels_that_are_all_different_are_refused(tmp_path):
+    path = write_table(tmp_path / "ids.csv", [(f"text {k}", f"label {k}") for k in range(40)])
+
+    with pytest.raises(DataError, match="classes with several examples, so that some can validate, got 40 classes for"):
+        open_data(DataConfig(data=path))
+
+
+def test_whole_numbers_as_labels_are_in_their_order(tmp_path):
+    path = write_table(tmp_path / "digits.csv", [(f"text {k}", str(k % 12 - 1)) for k in range(240)])
+
+    _, data = open_data(DataConfig(data=path))
+
+    assert data.labels == tuple(str(k - 1) for k in range(12))
+    assert all(data.labels[target] == str(k % 12 - 1) for k, target in enumerate(data.targets))
+
+
+def test_columns_are_refused_where_there_are_none(tmp_path):
+    for name in ("one", "two"):
+        (tmp_path / f"{name}.txt").write_text("".join(f"{name} {k}\n" for k in range(20)))
+    files = (str(tmp_path / "one.txt"), str(tmp_path / "two.txt"))
+
+    with pytest.raises(
+        ConfigError, match=r"expected no text_column for .*two\.txt, where there are no columns, got re"
+    ):
+        open_data(DataConfig(data=files, text_column="review"))
+    with pytest.raises(ConfigError, match=r"expected no split_column for .*a\.npz, where there are no columns"):
+        open_data(DataConfig(data=write_arrays(tmp_path / "a.npz"), split_column="part"))
+    _, data = open_data(DataConfig(data=files, label_column="file"))
+    assert data.labels == ("one", "two")
+
+
+def test_a_part_of_its_own_needs_no_column_of_parts(tmp_path):
+    rows = [(*row, part) for row, part in zip(sentences(20), ["train"] * 14 + ["test"] * 6, strict=True)]
+    path = write_table(tmp_path / "parts.csv", rows, ("text", "label", "part"))
+    validation = write_table(tmp_path / "more.csv", sentences(10, 1))
+
+    _, data = open_data(DataConfig(data=path, split_column="part", validation_data=validation))
+
+    assert [len(data.parts[name]) for name in PARTS] == [14, 10, 6]
 
 
 def test_long_texts_are_cut_at_the_end_that_is_asked_for(tmp_path):

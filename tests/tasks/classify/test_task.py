@@ -195,7 +195,7 @@ def test_the_summary_says_what_a_person_should_know(table):
 
     assert "examples: 96 for training, 12 for validation, 12 for test" in lines
     assert "classes: 2, of the training part" in lines
-    assert "120 examples are longer than 4 words, of which only the begin is read (max_length)" in lines
+    assert "120 examples are longer than 4 words: only their beginning is read (max_length)" in lines
     parameters = sum(parameter.numel() for parameter in model.parameters())
     width = task.model_config.width
     assert f"model: cnn, {width} filters of each of 3 sizes, {parameters:,} parameters (recurrent with" in lines
@@ -271,6 +271,38 @@ def test_vectors_begin_the_embedding_and_stay_where_they_are_frozen(table, tmp_p
 def test_vectors_are_refused_for_numbers(arrays):
     with pytest.raises(ConfigError, match=r"no vectors for sequences of numbers, got glove\.txt"):
         ClassifyTask.from_config(small_config(arrays, {"vectors": "glove.txt"}, tokenizer="auto"))
+
+
+def test_options_of_texts_are_refused_for_numbers_together(arrays):
+    model = {"embedding_size": 6, "word_dropout": 0.1, "embedding_dropout": 0.2}
+
+    with pytest.raises(ConfigError) as caught:
+        ClassifyTask.from_config(small_config(arrays, model, tokenizer="word", min_count=2))
+
+    named = {"tokenizer": "word", "min_count": 2, **model}
+    assert caught.value.faults == tuple(
+        f"expected no {name} for sequences of numbers, got {value}" for name, value in named.items()
+    )
+
+
+def test_a_long_fit_of_the_baseline_is_announced(table, monkeypatch):
+    task = ClassifyTask.from_config(small_config(table))
+    model = task.build_model()
+    said = "after the last step logistic regression is fitted on 96 texts, which can take a minute"
+
+    assert said not in task.summary(model)
+    monkeypatch.setattr("recurra.tasks.classify.baselines._MANY_TOKENS", 300)
+    assert task.data.sequences.lengths[task.data.parts["train"]].sum() > 300
+    assert said in task.summary(model)
+
+
+def test_one_example_is_spoken_of_as_one(tmp_path):
+    path = write_table(tmp_path / "long.csv", [*sentences(40), ("much " * 30, "good")])
+    task = ClassifyTask.from_config(small_config(path, max_length=20, keep="end"))
+
+    lines = task.summary(task.build_model())
+
+    assert "1 example is longer than 20 words: only its end is read (max_length)" in lines
 
 
 def test_test_data_are_measured_once_and_of_the_best_weights(run_folder):

@@ -3,9 +3,11 @@ import os
 
 import pytest
 
+from recurra.data import Sources
 from recurra.errors import DataError, DataTooShortError, RunError
 from recurra.tasks.tag.config import DataConfig
 from recurra.tasks.tag.data import open_data, open_encoder, open_files, reopen_data, save_data
+from recurra.tasks.tag.encoding import Encoder
 from recurra.training.run_folder import RunFolder
 
 
@@ -77,7 +79,8 @@ def test_one_tag_for_all_words_is_refused(tmp_path):
 
 def test_a_data_set_of_another_kind_is_refused(files):
     with pytest.raises(
-        DataError, match=r"expected files or data sets of tagged words for data, got builtin:place-names, which holds"
+        DataError,
+        match=r"expected files or data sets of tagged words for data, got builtin:place-names, a data set",
     ) as caught:
         open_data(DataConfig(data=("builtin:place-names",)))
 
@@ -146,3 +149,40 @@ def test_emerging_entities_have_no_test_part():
     data = open_data(DataConfig(data=("wnut17",)))
 
     assert [data.size(part) for part in ("train", "validation", "test")] == [3394, 1009, 0]
+
+
+def test_tags_that_are_not_bio_are_counted_for_a_run_of_entities(entity_file, tmp_path):
+    config = DataConfig(data=(entity_file,))
+    encoder = Encoder.of([["a"]], [["B-per", "O"]], lowercase=True, min_count=1, max_vocab_size=None)
+    odd = tmp_path / "odd.conll"
+    odd.write_text("Ann\tB-per\nhe\tPRON\n\nRome\tB-loc\n")
+
+    _, notes = open_files([str(odd)], config, encoder)
+
+    assert notes == (
+        "2 words have a tag that no training word has (PRON, B-loc): they count as errors, and the loss leaves their "
+        "sentences out",
+        "1 word has a tag that is not BIO (PRON): the figures of entities take it for O",
+    )
+
+
+def test_a_file_without_any_tag_of_the_run_is_refused(saved, tmp_path):
+    folder, config = saved
+    other = tmp_path / "other.conll"
+    other.write_text("".join(f"w\tX{number}\n" for number in range(7)))
+
+    with pytest.raises(
+        DataError, match=r"expected tags that the run knows in .*other\.conll, got X0, X1, X2, X3, X4, \.\.\.\n"
+    ) as caught:
+        open_files([str(other)], config, open_encoder(folder, config))
+
+    assert caught.value.hint == "the run knows DET, NOUN, VERB"
+
+
+def test_a_data_set_with_parts_of_its_own_is_no_file_to_evaluate_on(saved, files, monkeypatch):
+    folder, config = saved
+    own = Sources(("emerging",), (files[0],), (files[1],), (files[2],), kind="tags")
+    monkeypatch.setattr("recurra.tasks.shared.sources.resolve", lambda names: own)
+
+    with pytest.raises(DataError, match="expected files that are one part, got emerging, which has parts of its own"):
+        open_files(["emerging"], config, open_encoder(folder, config))

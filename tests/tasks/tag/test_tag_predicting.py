@@ -108,3 +108,17 @@ def test_an_evaluation_does_not_depend_on_batches_and_agrees_with_predictions(pa
     assert small == pytest.approx(large)
     assert [encoder.tags[tag] for tag in scores.predicted] == predicted
     assert small["accuracy"] == pytest.approx(np.mean([a == b for a, b in zip(predicted, truth, strict=True)]))
+
+
+def test_one_long_sentence_is_tagged_apart_from_many_short_ones(parts, monkeypatch):
+    model, encoder, encoded = parts
+    sizes = []
+    model.register_forward_pre_hook(lambda _, inputs: sizes.append(tuple(inputs[0].shape)))
+    monkeypatch.setattr("recurra.tasks.tag.predicting.MAX_PADDED_STEPS", 6)
+
+    split = predict_tags(model, encoder, WORDS, batch_size=8)
+    evaluate_sentences(model, encoded, encoder.tags, batch_size=8)
+    monkeypatch.undo()
+
+    assert sizes == [(5, 1), (2, 2)] * 2
+    assert split == predict_tags(model, encoder, WORDS, batch_size=8)

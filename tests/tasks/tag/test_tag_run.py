@@ -103,7 +103,7 @@ def test_an_evaluation_has_the_figures_of_the_training(run):
     result = run.evaluate("test")
 
     assert result.figures["accuracy"] == 1.0
-    assert (result.what, result.size, result.unit) == ("the test part", 12, "sentences")
+    assert (result.what, result.size, result.unit) == ("test part", 12, "sentences")
     assert [row[0] for row in result.tables[0].rows] == ["DET", "NOUN", "VERB"]
     assert result.to_json()["figures"] == result.figures
 
@@ -124,7 +124,7 @@ def test_other_files_can_be_evaluated_with_tags_unknown_to_the_run(run, tmp_path
 
     assert result.size == 2
     assert result.figures["accuracy"] in (0.5, 0.75)
-    assert "1 words have a tag that no training word has (INTJ)" in result.notes[0]
+    assert "1 word has a tag that no training word has (INTJ)" in result.notes[0]
     assert ("INTJ", 0.0, 0.0, 0.0, 1) in result.tables[0].rows
 
 
@@ -152,3 +152,23 @@ def test_opening_a_run_leaves_the_random_state_alone(run):
     open_run(run.folder.path)
 
     assert torch.equal(before, torch.random.get_rng_state())
+
+
+@pytest.mark.parametrize("name", ["columns.txt", "columns.text"])
+def test_columns_in_a_file_of_text_are_refused(run, tmp_path, name):
+    path = tmp_path / name
+    path.write_text("the\tDET\ndog\tNOUN\n\nhears\tVERB\n")
+
+    with pytest.raises(
+        DataError, match=f"expected a sentence a line in .*{name}, got columns parted by tabs"
+    ) as caught:
+        list(run.iter_predictions(path))
+
+    assert caught.value.hint.startswith("end its name in .conll")
+
+
+def test_sentences_that_hold_tabs_are_text(run, tmp_path):
+    path = tmp_path / "tabs.txt"
+    path.write_text("the\tdog sees\nhears\n")
+
+    assert [prediction.words for prediction in run.iter_predictions(path)] == [("the", "dog", "sees"), ("hears",)]

@@ -99,3 +99,14 @@ def test_a_tag_that_the_model_does_not_know_is_always_wrong():
 
 def test_the_accuracy_of_nothing_is_not_a_number():
     assert math.isnan(scores("ab", [], []).accuracy)
+
+
+@pytest.mark.filterwarnings("error")
+def test_unknown_tags_that_are_not_bio_are_no_entities():
+    names = (*BIO, "NOUN", "B-z")
+
+    found = scores(names, [0, 5, 6, 4], [0, 1, 4, 4], num_known=5)
+
+    # entities of the truth: x and z; predicted ones: x and y
+    assert found.figures == {"f1": 0.5, "precision": 0.5, "recall": 0.5, "accuracy": 0.5}
+    assert [row[0] for row in found.tables()[0].rows] == ["x", "y", "z"]

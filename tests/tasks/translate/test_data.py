@@ -1,4 +1,5 @@
 import dataclasses
+import os
 from itertools import islice
 
 import numpy as np
@@ -8,7 +9,7 @@ import torch
 from recurra.data import BOS_ID, EOS_ID, IGNORE_INDEX, PAD_ID, UNK_ID, Cursor
 from recurra.errors import DataError, DataTooShortError
 from recurra.tasks.translate import DataConfig, TranslateTask
-from recurra.tasks.translate.data import open_pairs
+from recurra.tasks.translate.data import open_pairs, open_part
 from recurra.tasks.translate.parts import build_batch
 
 
@@ -33,6 +34,26 @@ def test_no_text_stands_in_two_parts(write):
     assert min(len(parts["validation"]), len(parts["test"])) >= 40
 
 
+def test_pairs_that_are_too_linked_to_be_parted_are_an_error_that_says_so(write):
+    # all pairs but the last are tied to each other by a source or a target
+    path = write([*(f"s{n // 2}\tt{(n + 1) // 2}" for n in range(40)), "other\tpair"])
+
+    with pytest.raises(DataTooShortError) as caught:
+        opened(path)
+
+    assert caught.value.message == (
+        "translate expected pairs for training, for validation=0.1 and for test=0.1, got 41 pairs that form 2 groups, "
+        "each of which shares a source or a target and stays together"
+    )
+    assert caught.value.hint == "name validation_data and test_data, or use more pairs, or other fractions"
+
+
+def test_what_was_left_out_is_said_of_the_whole_that_parts_are_cut_from(write):
+    data = opened(write(["\tempty", *(f"a{n}\tb{n}" for n in range(20))]))
+
+    assert data.notes == {"train": ("1 of 21 pairs left out: a side is empty",), "validation": (), "test": ()}
+
+
 def test_files_for_validation_and_test_are_those_parts_and_shared_texts_are_counted(write):
     train = write([f"a{n}\tb{n}" for n in range(5)], "train.tsv")
     validation, test = write(["a1\tx", "c\tb2", "d\te"], "validation.tsv"), write(["f\tg"], "test.tsv")
@@ -40,10 +61,14 @@ def test_files_for_validation_and_test_are_those_parts_and_shared_texts_are_coun
     data = opened(train, validation_data=(validation,), test_data=(test,))
 
     assert [len(part) for part in data.parts.values()] == [5, 3, 1]
-    assert data.notes == (
-        "1 of the 3 sources of the validation part also stand in the training part",
-        "1 of the 3 targets of the validation part also stand in the training part",
-    )
+    assert data.notes == {
+        "train": (),
+        "validation": (
+            "1 of 3 sources also stand in the training part",
+            "1 of 3 targets also stand in the training part",
+        ),
+        "test": (),
+    }
 
 
 def test_without_test_files_nothing_is_cut_off_for_a_test(write):
@@ -102,7 +127,7 @@ def test_long_pairs_are_left_out_of_training_only_and_counted(write):
     assert texts_of(data.parts["train"]) == [("a b", "x"), ("a b", "x y")]
     assert len(data.parts["validation"]) == 4
     assert data.record.sizes["train"] == 4
-    assert "2 of 4 training pairs left out: longer than 2 tokens" in data.notes
+    assert "2 of 4 training pairs left out: longer than 2 tokens" in data.notes["train"]
 
 
 def test_nothing_short_enough_to_train_on_is_an_error(write):
@@ -120,8 +145,8 @@ def test_prefixes_and_max_words_choose_pairs_of_every_part(write):
 
     expected = [("je suis", "i am here"), ("il est", "he isn t")]
     assert texts_of(data.parts["train"]) == texts_of(data.parts["validation"]) == expected
-    assert data.notes[0] == "2 of 5 pairs kept: those with the prefixes and max_words asked for"
-    assert data.notes[1].startswith("validation: 2 of 5 pairs kept")
+    for part in ("train", "validation"):
+        assert data.notes[part][0] == "2 of 5 pairs kept: those with the prefixes and max_words asked for"
 
 
 def test_prefixes_that_no_pair_has_are_an_error(write):
@@ -137,7 +162,20 @@ def test_pairs_that_normalisation_empties_are_left_out_and_counted(write):
     data = opened(path, validation_data=(path,), normalization="ascii")
 
     assert texts_of(data.parts["train"]) == [("a", "b"), ("c", "d")]
-    assert data.notes[0] == "2 of 4 pairs left out: a side is empty after normalisation"
+    assert data.notes["train"] == ("2 of 4 pairs left out: a side is empty after normalisation",)
+
+
+def test_what_is_left_out_of_other_pairs_is_said(write):
+    config = DataConfig(data=("builtin:number-pairs",), normalization="ascii")
+    tokenizers = open_pairs(config).tokenizers
+
+    part, notes = open_part((write(["one\tun", "\tdeux", "你好\ttrois"]),), config, tokenizers)
+
+    assert texts_of(part) == [("one", "un")]
+    assert notes == (
+        "1 of 3 pairs left out: a side is empty",
+        "1 of 2 pairs left out: a side is empty after normalisation",
+    )
 
 
 def test_nothing_left_by_normalisation_is_an_error(write):
@@ -243,6 +281,7 @@ def test_validation_reads_so_many_pairs_only(write, config_of):
 
 
 @pytest.mark.realdata
+@pytest.mark.skipif("RECURRA_DATA" not in os.environ, reason="RECURRA_DATA names no folder with real files")
 def test_the_filter_of_the_tutorial_leaves_as_many_pairs(monkeypatch):
     prefixes = ("i am ", "i m ", "he is", "he s ", "she is", "she s ", "you are", "you re ")
     prefixes += ("we are", "we re ", "they are", "they re ")

@@ -1,3 +1,4 @@
+import dataclasses
 import io
 import math
 import shutil
@@ -72,7 +73,7 @@ def test_several_translations_come_best_first(run):
     assert len({one.text for one in prediction.translations}) == 3
     lines = prediction.to_line().split("\n")
     assert lines[0] == f"{scores[0]:.4f}\tthe mouse the cat sees."
-    assert len(lines) == 3
+    assert (len(lines), lines[-1]) == (4, "")  # the list ends with an empty line
 
 
 def test_a_prediction_is_a_line_or_json(run):
@@ -83,6 +84,7 @@ def test_a_prediction_is_a_line_or_json(run):
     assert content["src"] == SENTENCES[0]
     assert content["translation"] == "the mouse the cat sees."
     assert content["n_best"][0]["log_prob"] == prediction.translations[0].log_prob
+    assert content["n_best"][0]["is_complete"] is True
 
 
 def test_the_log_probability_is_that_of_the_model(run):
@@ -102,8 +104,9 @@ def test_the_log_probability_is_that_of_the_model(run):
 def test_a_translation_is_cut_at_the_maximum_length(run):
     (prediction,) = run.predict(SENTENCES[:1], max_length=3, num_beams=1)
 
-    assert len(prediction.tokens) <= 4
-    assert prediction.text.startswith("the mouse the")
+    assert prediction.tokens == ("the", "mouse", "the")
+    assert prediction.text == "the mouse the"
+    assert prediction.to_json()["n_best"][0]["is_complete"] is False
 
 
 def test_lines_of_a_file_or_a_stream_are_translated(run, write):
@@ -202,6 +205,35 @@ def test_files_are_evaluated_with_all_their_references(run, write):
     assert found.notes[1] == "1 of them have several references, which all count"
 
 
+def test_an_evaluation_says_what_was_left_out_of_files(run, write):
+    pair = f"{SENTENCES[0]}\tthe mouse the cat sees."
+    path = write([pair, "\tno source", f"{SENTENCES[1]}\tthe cow the bee chases."])
+
+    found = run.evaluate(files=(path,), num_beams=1)
+
+    assert found.size == 2
+    assert found.notes[-1] == "1 of 3 pairs left out: a side is empty"
+
+
+def test_an_evaluation_says_what_should_be_known_of_a_part(run, monkeypatch):
+    data = run.data()
+    monkeypatch.setattr(run, "data", lambda: dataclasses.replace(data, notes={**data.notes, "test": ("a note",)}))
+
+    assert run.evaluate("test").notes[-1] == "a note"
+    assert "a note" not in run.evaluate("validation").notes
+
+
+def test_what_a_token_is_called_is_looked_up_once(run, monkeypatch):
+    calls = []
+    decode = run.tgt_tokenizer.decode
+    monkeypatch.setattr(run.tgt_tokenizer, "decode", lambda ids: calls.append(tuple(ids)) or decode(ids), raising=False)
+
+    run.predict(SENTENCES * 2, num_beams=1)
+
+    single = [ids for ids in calls if len(ids) == 1]
+    assert len(single) == len(set(single))
+
+
 def test_parallel_files_are_evaluated(run, write):
     paths = write(SENTENCES[:1], "a.de"), write(["The mouse the cat sees."], "a.en")
 
@@ -216,9 +248,7 @@ def test_a_data_set_with_parts_of_its_own_is_no_one_part(run):
 def test_a_run_without_a_test_part_says_so(run, monkeypatch):
     data = run.data()
     empty = data.parts["test"].select(np.zeros(0, np.int64))
-    monkeypatch.setattr(
-        run, "data", lambda: type(data)({**data.parts, "test": empty}, *data.tokenizers, data.record, ())
-    )
+    monkeypatch.setattr(run, "data", lambda: dataclasses.replace(data, parts={**data.parts, "test": empty}))
 
     with pytest.raises(RunError, match="the run has no test part"):
         run.evaluate("test")
@@ -231,3 +261,21 @@ def test_a_tokenizer_of_another_run_is_an_error(run_folder, tmp_path):
 
     with pytest.raises(VocabularyError, match=r"tgt is not the one that the run was trained with"):
         open_run(copy)
+
+
+def test_long_sentences_make_smaller_batches_and_no_other_translations(run, monkeypatch):
+    texts = [" ".join(["Maus"] * 30), *SENTENCES]
+    whole, figures = run.predict(texts, num_beams=1), run.evaluate("validation", num_beams=1).figures
+    sizes = []
+    hook = run.model.encoder.register_forward_pre_hook(lambda _, inputs: sizes.append(tuple(inputs[0].shape[:2])))
+    for module in ("run", "evaluating"):
+        monkeypatch.setattr(f"recurra.tasks.translate.{module}.MAX_PADDED_STEPS", 24)
+
+    split = run.predict(texts, num_beams=1)
+    split_figures = run.evaluate("validation", num_beams=1).figures
+    hook.remove()
+
+    assert [one.text for one in split] == [one.text for one in whole]
+    assert split_figures == pytest.approx(figures, rel=1e-4)
+    assert sizes[0][0] > 24
+    assert all(length * count <= 24 for length, count in sizes[1:])

@@ -3,6 +3,7 @@ from collections import Counter
 
 import numpy as np
 import pytest
+from sacrebleu.metrics import BLEU, CHRF
 
 from recurra.tasks.translate.baselines import baseline_figures
 from recurra.tasks.translate.parts import PairPart
@@ -72,6 +73,17 @@ def test_signatures_say_case_and_references():
     assert several[0].startswith("BLEU nrefs:var|case:lc|")
     assert single[0].startswith("BLEU nrefs:1|case:mixed|")
     assert single[1].startswith("chrF2 nrefs:1|case:mixed|")
+
+
+@pytest.mark.parametrize("references", [REFERENCES, [["a"]] * 3, [["a"], ["a", "b"], ["c", "d"], ["e"]]])
+def test_signatures_of_two_sentences_are_those_of_all(references):
+    found = signatures(references, lowercase=True)
+
+    streams = [[texts[n] if n < len(texts) else None for texts in references] for n in range(max(map(len, references)))]
+    for signature, name, metric in zip(found, ("BLEU", "chrF2"), (BLEU, CHRF), strict=True):
+        scorer = metric(lowercase=True)
+        scorer.corpus_score(["x"] * len(references), streams)
+        assert signature == f"{name} {scorer.get_signature()}"
 
 
 def part_of(pairs):

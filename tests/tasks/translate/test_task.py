@@ -6,6 +6,7 @@ from itertools import islice
 
 import pytest
 import torch
+from torch.nn import functional
 
 from recurra import train
 from recurra.errors import ChoiceError, ConfigError, DataError
@@ -63,7 +64,9 @@ def test_a_run_can_replace_another_one(pair_file, config_of, tmp_path):
 
 
 def test_without_an_evaluation_there_is_nothing_to_report(pair_file, config_of, tmp_path):
-    assert TranslateTask.from_config(config_of(pair_file)).report(tmp_path) == []
+    assert TranslateTask.from_config(config_of(pair_file)).report(tmp_path) == [
+        "no new translations.tsv: nothing was evaluated"
+    ]
 
 
 def test_figures_are_those_of_the_translations(pair_file, config_of, tmp_path):
@@ -141,6 +144,18 @@ def test_the_summary_says_sizes_vocabularies_and_what_is_translated(pair_file, c
     assert lines[1].startswith(f"source: {len(task.data.src_tokenizer)} distinct words, 6.0 a sentence, 6 at most; ")
     assert lines[-2].endswith("translated greedily; the test part is translated with num_beams = 2")
     assert lines[-1].startswith("model: gru, 1 + 1 layers x 24 units, additive attention, ")
+
+
+def test_the_summary_says_what_should_be_known_of_each_part(write, config_of):
+    train, validation = write(["a\tb", "\tc", "d\te"], "train.tsv"), write(["a\tf"], "validation.tsv")
+    task = TranslateTask.from_config(config_of(train, data={"validation_data": (validation,)}))
+
+    lines = task.summary(task.build_model())
+
+    assert lines[1:3] == [
+        "1 of 3 pairs left out: a side is empty",
+        "validation: 1 of 1 sources also stand in the training part",
+    ]
 
 
 def test_baselines_are_measured_once(pair_file, config_of):
@@ -237,18 +252,40 @@ def test_options_that_do_not_fit_are_found_before_training(pair_file, config_of)
 
 def test_label_smoothing_enters_what_is_minimised_only(pair_file, config_of):
     plain = TranslateTask.from_config(config_of(pair_file))
-    smoothed = TranslateTask.from_config(config_of(pair_file, label_smoothing=0.5))
+    smoothed = TranslateTask.from_config(config_of(pair_file, label_smoothing=0.3))
+    torch.manual_seed(0)
+    model = plain.build_model().double().eval()
+    batch = next(iter(plain.batches("train", 0)))
+    state, logits = model.encode(batch.src, batch.src_lengths), []
+    for tokens in batch.inputs:
+        of_step, state, _ = model.step(tokens, state)
+        logits.append(of_step)
+    wanted = functional.cross_entropy(torch.cat(logits), batch.targets.flatten(), label_smoothing=0.3)
+    weights = list(model.parameters())
+
+    usual, result = plain.loss(model, batch, None), smoothed.loss(model, batch, None)
+
+    objective = result.loss + result.penalty
+    assert torch.equal(result.loss, usual.loss)
+    assert usual.penalty is None
+    torch.testing.assert_close(objective, wanted, rtol=1e-9, atol=0)
+    gradients = (torch.autograd.grad(cost, weights) for cost in (objective, wanted))
+    for found, expected in zip(*gradients, strict=True):
+        torch.testing.assert_close(found, expected, rtol=1e-7, atol=1e-10)
+
+
+def test_label_smoothing_enters_no_evaluation(pair_file, config_of):
+    plain = TranslateTask.from_config(config_of(pair_file))
+    smoothed = TranslateTask.from_config(config_of(pair_file, label_smoothing=0.3))
     torch.manual_seed(0)
     model = plain.build_model().eval()
-    batches = [next(iter(plain.batches(split, 0))) for split in ("train", "validation")]
+    batch = next(iter(plain.batches("validation", 0)))
 
     with torch.no_grad():
-        train_losses, losses = (
-            [float(task.loss(model, batch, None).loss) for task in (plain, smoothed)] for batch in batches
-        )
+        usual, result = plain.loss(model, batch, None), smoothed.loss(model, batch, None)
 
-    assert train_losses[0] != pytest.approx(train_losses[1], rel=1e-4)
-    assert losses[0] == losses[1]
+    assert float(result.loss) == float(usual.loss)
+    assert result.penalty is None
 
 
 def test_training_runs_with_no_teacher_forcing_at_all(pair_file, config_of):

@@ -15,6 +15,7 @@ from recurra.training.protocol import Split
 _MAX_EXAMPLES, _MAX_FEATURES = 20_000, 100_000
 _MAX_ITERATIONS = 100
 _SMALLEST = 1e-12
+_MANY_TOKENS = 1_000_000
 
 
 class Baselines:
@@ -32,6 +33,14 @@ class Baselines:
         self._figures: dict[Split, dict[str, dict[str, float]]] = {}
         self._regression: _Regression | None = None
         self.notes: list[str] = []
+
+    def announcement(self) -> list[str]:
+        """Return a line on the fit where it takes so long that it would be taken for a standstill."""
+        data = self._data
+        if data.tokenizer is None or data.sequences.lengths[data.parts["train"]].sum() < _MANY_TOKENS:
+            return []
+        count = min(len(data.parts["train"]), _MAX_EXAMPLES)
+        return [f"after the last step logistic regression is fitted on {count:,} texts, which can take a minute"]
 
     def figures(self, split: Split) -> Mapping[str, Mapping[str, float]]:
         """Return the metrics of each baseline on a part."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,17 +14,18 @@ import torch
 from torch import Tensor
 
 from recurra.data import UNK_ID, Cursor, Tokenizer, load_tokenizer
-from recurra.data.example_order import iter_in_order
+from recurra.data.example_order import MAX_PADDED_STEPS, iter_in_order
 from recurra.data.padding import pad_ids, pad_rows
-from recurra.errors import DataError, VocabularyError
+from recurra.errors import DataError, RunError, VocabularyError
 from recurra.tasks.classify.config import DataConfig
 from recurra.tasks.classify.encoding import encode, fit_and_encode, settled_kind
-from recurra.tasks.classify.examples import PARTS, Examples, Item, item_text, read_examples
-from recurra.tasks.shared.record import DataRecord, check_unchanged, fingerprint, load_record
+from recurra.tasks.classify.examples import Examples, Item, fingerprint_of, item_keys, read_examples
+from recurra.tasks.shared.record import DataRecord, check_unchanged, load_record
 from recurra.training.protocol import Split
 from recurra.training.run_folder import RunFolder
 
 _MAX_TOKENS = 400
+_WHOLE_NUMBER = re.compile(r"[+-]?[0-9]{1,18}")
 
 
 @dataclass(frozen=True)
@@ -84,7 +86,7 @@ class ClassifyData:
         items: Texts or vectors as they came.
         sequences: The same as ids or vectors, cut to length.
         targets: Number of the class of each. Shape (N,), int64.
-        labels: Names of the classes by their number, sorted.
+        labels: Names of the classes by their number, sorted; as numbers where all of them are whole ones.
         parts: Indices of the examples of each part.
         tokenizer: What made the ids; None for vectors.
         sources: Files and data sets that the examples are from.
@@ -123,7 +125,8 @@ class ClassifyData:
     def evaluation_batches(self, split: Split, batch_size: int) -> Iterator[ClassifyBatch]:
         """Yield batches that hold each example of a part once."""
         rows = self.parts[split]
-        for chosen, cursor in iter_in_order(self.sequences.lengths[rows], batch_size=batch_size):
+        lengths = self.sequences.lengths[rows]
+        for chosen, cursor in iter_in_order(lengths, batch_size=batch_size, max_steps=MAX_PADDED_STEPS):
             yield self.batch(rows[chosen], cursor)
 
     def unknown_share(self, split: Split) -> float:
@@ -136,17 +139,14 @@ class ClassifyData:
 
     def record(self) -> DataRecord:
         """Return what identifies the data of a run."""
-        columns = []
-        for name in PARTS:
-            rows = self.parts[name]
-            columns += [(item_text(self.items[row]) for row in rows), (self.labels[self.targets[row]] for row in rows)]
+        labels = [self.labels[target] for target in self.targets]
         facts: dict[str, Any] = {
             "labels": list(self.labels),
             "input_size": self.input_size,
             "tokenizer": None if self.tokenizer is None else self.tokenizer.fingerprint,
         }
         sizes: dict[str, int] = {name: len(rows) for name, rows in self.parts.items()}
-        return DataRecord(fingerprint(*columns), sizes, self.sources, facts)
+        return DataRecord(fingerprint_of(self.items, labels, self.parts), sizes, self.sources, facts)
 
 
 def open_data(config: DataConfig) -> tuple[DataConfig, ClassifyData]:
@@ -177,6 +177,9 @@ def reopen_data(folder: RunFolder, config: DataConfig) -> ClassifyData:
     recorded = load_record(folder)
     examples = read_examples(config)
     labels, targets = _number_labels(examples)
+    known = recorded_labels(folder, recorded)
+    if set(known) == set(labels):  # otherwise the examples differ, too
+        labels, targets = known, class_numbers(examples.labels, known, "the data")
     tokenizer = open_tokenizer(folder, recorded)
     if examples.is_numeric != (tokenizer is None):
         now, then = ("numbers", "texts") if examples.is_numeric else ("texts", "numbers")
@@ -185,6 +188,36 @@ def reopen_data(folder: RunFolder, config: DataConfig) -> ClassifyData:
     data = _build(examples, cut(values, config), targets, labels, tokenizer)
     check_unchanged(recorded, data.record(), config.data)
     return data
+
+
+def recorded_labels(folder: RunFolder, recorded: DataRecord) -> tuple[str, ...]:
+    """Return the classes of a run by their number.
+
+    Raises:
+        RunError: When its description has none.
+    """
+    labels = recorded.facts.get("labels")
+    if not isinstance(labels, list) or len(labels) < 2 or not all(isinstance(label, str) for label in labels):
+        raise RunError(
+            f"expected the labels of the classes among the facts in data.json of {folder.path}, got {labels!r}"
+        )
+    return tuple(labels)
+
+
+def training_keys(folder: RunFolder, config: DataConfig) -> np.ndarray | None:
+    """Return the keys of a run's training part, as of ``item_keys``; None where its data are gone or have changed.
+
+    Raises:
+        RunError: When the run's description of them is missing or damaged.
+    """
+    recorded = load_record(folder)
+    try:
+        examples = read_examples(config)
+    except DataError:
+        return None
+    if fingerprint_of(examples.items, examples.labels, examples.parts) != recorded.fingerprint:
+        return None
+    return item_keys([examples.items[row] for row in examples.parts["train"]])
 
 
 def open_tokenizer(folder: RunFolder, recorded: DataRecord) -> Tokenizer | None:
@@ -254,7 +287,8 @@ def class_numbers(found: Sequence[str], labels: Sequence[str], where: str) -> np
 def _number_labels(examples: Examples) -> tuple[tuple[str, ...], np.ndarray]:
     """Return the classes, and the number of each example's."""
     train = {examples.labels[row] for row in examples.parts["train"]}
-    labels = tuple(sorted(train))
+    are_numbers = all(_WHOLE_NUMBER.fullmatch(label) for label in train)
+    labels = tuple(sorted(train, key=lambda label: (int(label), label)) if are_numbers else sorted(train))
     for name in ("validation", "test"):
         held_out = [examples.labels[row] for row in examples.parts[name]]
         if set(held_out) - train:

@@ -3,25 +3,30 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from recurra.data import Sources, resolve
-from recurra.data.example_splits import count_shared, split_by_key, text_keys
+from recurra.data import FILE_LABEL, Sources, resolve
+from recurra.data.example_splits import text_keys
 from recurra.data.file_examples import is_plain
 from recurra.data.labelled_arrays import read_arrays
 from recurra.data.labelled_examples import read_labelled
-from recurra.errors import DataError
+from recurra.errors import ConfigError, DataError
 from recurra.tasks.classify.config import DataConfig
+from recurra.tasks.classify.parts import cut_off, part_notes
+from recurra.tasks.shared.record import fingerprint
 from recurra.training.protocol import Split
 
 Item = str | np.ndarray
 """A text, or the vectors of a sequence (n, I), float32."""
 PARTS: tuple[Split, ...] = ("train", "validation", "test")
+Columns = Mapping[str, str | None]
+"""Options of ``read_labelled`` that name columns."""
 ARRAYS = ".npz"
 """How names of files of numbers end."""
+_COLUMNS = ("text_column", "label_column", "split_column")
 
 
 @dataclass(frozen=True)
@@ -70,15 +75,20 @@ class Examples:
         return not isinstance(self.items[0], str)
 
 
-def read_items(sources: Sources, config: DataConfig, *, need_labels: bool = True) -> LabelledItems:
+def read_items(sources: Sources, columns: Columns, *, need_labels: bool = True) -> LabelledItems:
     """Read all files of some sources.
+
+    Args:
+        sources: Texts, or numbers.
+        columns: Options of ``read_labelled``; not for numbers.
+        need_labels: Whether labels are read.
 
     Raises:
         DataError: When they cannot be used, or texts and numbers are mixed.
     """
     are_arrays = [path.name.endswith(ARRAYS) for path in sources.paths]
     if not any(are_arrays):
-        read = read_labelled(sources, **column_options(sources, config), need_labels=need_labels)
+        read = read_labelled(sources, **columns, need_labels=need_labels)
         return LabelledItems([*read.texts], read.labels, read.splits, read.notes)
     if not all(are_arrays):
         raise DataError(f"expected either texts or {ARRAYS} files of numbers for data, got both")
@@ -94,12 +104,51 @@ def read_items(sources: Sources, config: DataConfig, *, need_labels: bool = True
     return LabelledItems(items, labels if need_labels else None)
 
 
-def column_options(sources: Sources, config: DataConfig) -> dict[str, str | None]:
-    """Return the columns that a configuration names, for sources that are tables."""
-    if sources.paths and all(path.is_file() and is_plain(path) for path in sources.paths):
-        return {}
-    names = ("text_column", "label_column", "split_column")
-    return {name: getattr(config, name) for name in names}
+def column_options(sources: Sources, config: DataConfig) -> Columns:
+    """Return the columns that a configuration names, for sources that have some; that of files alone for others."""
+    if _have_columns(sources):
+        return {name: getattr(config, name) for name in _COLUMNS}
+    is_of_files = config.label_column == FILE_LABEL and all(path.is_file() for path in sources.paths)
+    return {"label_column": FILE_LABEL} if is_of_files else {}
+
+
+def columns_of_others(
+    sources: Sources, config: DataConfig, text_column: str | None, label_column: str | None = None
+) -> Columns:
+    """Return the columns of data that a run was not trained on: those asked for, else those that they or it know.
+
+    Which part an example belongs to is not read of files, since all of them are wanted.
+
+    Raises:
+        ConfigError: When columns are asked for, and there are none.
+    """
+    asked = {"text_column": text_column, "label_column": label_column}
+    check_columns(asked, [sources])
+    known = {} if sources.columns is not None else column_options(sources, replace(config, split_column=None))
+    return {**known, **{name: column for name, column in asked.items() if column is not None}}
+
+
+def check_columns(asked: Columns, all_sources: Sequence[Sources]) -> None:
+    """Check that columns are named only where some source has columns.
+
+    Raises:
+        ConfigError: When they would mean nothing.
+    """
+    named = {name: column for name, column in asked.items() if column not in (None, FILE_LABEL)}
+    if not named or any(map(_have_columns, all_sources)):
+        return
+    names = ", ".join(name for sources in all_sources for name in sources.names)
+    raise ConfigError(
+        [f"expected no {name} for {names}, where there are no columns, got {got}" for name, got in named.items()],
+        hint="the names of tables end in .csv, .tsv, .tab, .jsonl or .parquet",
+    )
+
+
+def _have_columns(sources: Sources) -> bool:
+    """Return whether some source is a table, or a data set of the hub, which is one."""
+    paths = sources.paths + sources.validation + sources.test
+    are_tables = (path.is_file() and not is_plain(path) and not path.name.endswith(ARRAYS) for path in paths)
+    return bool(sources.hub) or any(are_tables)
 
 
 def read_examples(config: DataConfig) -> Examples:
@@ -108,17 +157,21 @@ def read_examples(config: DataConfig) -> Examples:
     Raises:
         DataError: When the data cannot be used.
     """
-    found = [read_items(resolve(config.data, folders=True), config)]
+    named = (config.data, config.validation_data, config.test_data)
+    sources = [resolve(names, folders=True) if names else None for names in named]
+    assert sources[0] is not None
+    check_columns({name: getattr(config, name) for name in _COLUMNS}, [one for one in sources if one is not None])
+    found = [read_items(sources[0], column_options(sources[0], config))]
     parts = [_parts_of_names(found[0])]
-    for part, names in ((1, config.validation_data), (2, config.test_data)):
-        if not names:
+    for part, of_part in enumerate(sources):
+        if not part or of_part is None:
             continue
         if (parts[0] == part).any():
             raise DataError(
                 f"expected no {PARTS[part]}_data with {', '.join(config.data)}, which has a {PARTS[part]} part of its "
-                f"own, got {', '.join(names)}"
+                f"own, got {', '.join(named[part])}"
             )
-        read = read_items(resolve(names, folders=True), config)
+        read = read_items(of_part, column_options(of_part, replace(config, split_column=None)))
         found.append(read)
         parts.append(np.full(len(read.items), part))
     if len({one.is_numeric for one in found}) > 1:
@@ -126,15 +179,25 @@ def read_examples(config: DataConfig) -> Examples:
     items = [item for one in found for item in one.items]
     labels = [label for one in found for label in one.labels or ()]
     part_of_item, keys = np.concatenate(parts), item_keys(items)
-    shared = _cut_off(part_of_item, keys, config)
     notes = [note for one in found for note in one.notes]
+    notes += cut_off(part_of_item, keys, labels, config)
+    notes += part_notes(part_of_item, keys, labels, "sequence" if found[0].is_numeric else "text")
     return Examples(
         items,
         labels,
         {name: np.flatnonzero(part_of_item == part) for part, name in enumerate(PARTS)},
         config.data + config.validation_data + config.test_data,
-        (*notes, *shared, *_contradictions(keys, labels)),
+        tuple(notes),
     )
+
+
+def fingerprint_of(items: Sequence[Item], labels: Sequence[str], parts: Mapping[Split, np.ndarray]) -> str:
+    """Return what identifies labelled items in their parts."""
+    columns: list[Iterator[str]] = []
+    for name in PARTS:
+        rows = parts[name]
+        columns += [(item_text(items[row]) for row in rows), (labels[row] for row in rows)]
+    return fingerprint(*columns)
 
 
 def item_keys(items: Sequence[Item]) -> np.ndarray:
@@ -157,33 +220,3 @@ def _parts_of_names(read: LabelledItems) -> np.ndarray:
         return np.zeros(len(read.items), np.int64)
     number_of: dict[str, int] = {name: part for part, name in enumerate(PARTS)}
     return np.array([number_of[name] for name in read.part_names], np.int64)
-
-
-def _cut_off(part_of_item: np.ndarray, keys: np.ndarray, config: DataConfig) -> list[str]:
-    """Cut off what there are no files for, in place, and say how many items stand in two parts."""
-    has_validation, has_test = ((part_of_item == part).any() for part in (1, 2))
-    rows = np.flatnonzero(part_of_item == 0)
-    if not has_validation:
-        fraction = 0.0 if has_test else config.test_fraction
-        _, validation, test = split_by_key(
-            keys[rows], config.validation_fraction, fraction, config.split_seed, who="classify"
-        )
-        part_of_item[rows[validation]], part_of_item[rows[test]] = 1, 2
-    elif not len(rows):
-        raise DataError(f"expected examples to train on in {', '.join(config.data)}, got none")
-    lines = []
-    for part, name in ((1, "validation"), (2, "test")):
-        held_out = keys[part_of_item == part]
-        count = count_shared(keys[part_of_item == 0], held_out)
-        if count:
-            lines.append(f"{count:,} of the {len(held_out):,} {name} examples also stand in the training part")
-    return lines
-
-
-def _contradictions(keys: np.ndarray, labels: Sequence[str]) -> list[str]:
-    """Say how many items stand there with other labels too: nobody can tell those."""
-    _, group = np.unique(keys, return_inverse=True)
-    _, label = np.unique(np.array(labels), return_inverse=True)
-    pairs = np.unique(np.stack([group, label]), axis=1)
-    ambiguous = int((np.bincount(pairs[0]) > 1).sum()) if len(keys) else 0
-    return [f"{ambiguous:,} examples stand there with several labels"] if ambiguous else []

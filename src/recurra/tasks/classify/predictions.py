@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from recurra.data.example_order import iter_in_order
+from recurra.data.example_order import MAX_PADDED_STEPS, iter_in_order
 from recurra.models import Classifier
 from recurra.tasks.classify.data import Sequences
 from recurra.tasks.classify.metrics import log_probs_of
@@ -51,7 +51,7 @@ def predict_probs(model: Classifier, sequences: Sequences, batch_size: int) -> n
     found: list[tuple[np.ndarray, np.ndarray]] = []
     weight = model.decoder.weight
     with torch.no_grad():
-        for rows, _ in iter_in_order(sequences.lengths, batch_size=batch_size):
+        for rows, _ in iter_in_order(sequences.lengths, batch_size=batch_size, max_steps=MAX_PADDED_STEPS):
             inputs, lengths = sequences.batch(rows)
             inputs = inputs.to(weight) if inputs.is_floating_point() else inputs.to(weight.device)
             found.append((rows, log_probs_of(model(inputs, lengths)).double().exp().cpu().numpy()))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
@@ -13,8 +14,9 @@ import numpy as np
 import torch
 
 from recurra.data import Tokenizer, iter_lines, resolve
+from recurra.data.example_splits import count_shared
 from recurra.data.labelled_examples import iter_labelled
-from recurra.errors import ArgumentError, RunError
+from recurra.errors import ArgumentError, ChoiceError, ConfigError, RunError
 from recurra.models import Classifier
 from recurra.tasks.classify.building import Shape, build_model
 from recurra.tasks.classify.config import SECTIONS, ClassifyConfig
@@ -24,15 +26,18 @@ from recurra.tasks.classify.data import (
     class_numbers,
     cut,
     open_tokenizer,
+    recorded_labels,
     reopen_data,
+    training_keys,
 )
 from recurra.tasks.classify.encoding import encode
-from recurra.tasks.classify.examples import ARRAYS, Item, column_options, read_items
+from recurra.tasks.classify.examples import ARRAYS, PARTS, Item, LabelledItems, columns_of_others, item_keys, read_items
 from recurra.tasks.classify.metrics import Accuracy, LossMetric, MacroF1, Outcome, Predictions
 from recurra.tasks.classify.predictions import ClassifyPrediction, iter_named, predict_probs
 from recurra.tasks.classify.reporting import class_table, confusion_table, shown_item
 from recurra.tasks.shared.evaluation import Evaluation
 from recurra.tasks.shared.loading import load_weights
+from recurra.tasks.shared.options import names_of
 from recurra.tasks.shared.record import load_record
 from recurra.training.config_file import read_config
 from recurra.training.protocol import Metric, Split, StepResult
@@ -91,21 +96,25 @@ class ClassifyRun:
         probs = predict_probs(self.model, self._sequences(items), self.config.data.batch_size)
         return list(iter_named((shown_item(item, row) for row, item in enumerate(items)), probs, self.labels))
 
-    def iter_predictions(self, source: str | Path | IO[bytes]) -> Iterator[ClassifyPrediction]:
+    def iter_predictions(
+        self, source: str | Path | IO[bytes], *, text_column: str | None = None
+    ) -> Iterator[ClassifyPrediction]:
         """Say of which class each text of a file is, a few thousand at a time.
 
         Args:
             source: A file of the formats that the task trains on, labels not needed; any other text file, or a stream,
                 with one text a line. An empty text has a prediction too: what the model says of nothing.
+            text_column: Column of a table that holds the text; None means the one that the data set or the run knows.
 
         Yields:
             A prediction for each text, in their order.
 
         Raises:
             DataError: When the file cannot be read.
-            ArgumentError: When it holds something else than the model reads.
+            ArgumentError: When it is no file, or holds something else than the model reads.
+            ConfigError: When a column is named and there are none.
         """
-        iterator = iter(self._iter_items(source))
+        iterator = iter(self._iter_items(source, text_column))
         start = 0
         while chunk := list(islice(iterator, _AT_A_TIME)):
             probs = predict_probs(self.model, self._sequences(chunk), self.config.data.batch_size)
@@ -113,25 +122,42 @@ class ClassifyRun:
             yield from iter_named(named, probs, self.labels)
             start += len(chunk)
 
-    def _iter_items(self, source: str | Path | IO[bytes]) -> Iterator[Item]:
+    def _iter_items(self, source: str | Path | IO[bytes], text_column: str | None) -> Iterator[Item]:
         if not isinstance(source, str | Path):
+            if not hasattr(source, "read"):
+                raise ArgumentError(
+                    f"iter_predictions expected a path or a binary stream, got {type(source).__name__}",
+                    hint="predict takes texts, or arrays",
+                )
+            if text_column is not None:
+                raise ConfigError(f"expected no text_column for a stream, whose lines are texts, got {text_column}")
             yield from iter_lines(source)
             return
         sources = resolve([str(source)], folders=True)
+        columns = {"text_column": columns_of_others(sources, self.config.data, text_column).get("text_column")}
         if any(path.name.endswith(ARRAYS) for path in sources.paths):
-            yield from read_items(sources, self.config.data, need_labels=False).items
+            yield from read_items(sources, {}, need_labels=False).items
             return
         sources = dataclasses.replace(sources, paths=sources.paths + sources.validation + sources.test)
-        options = {"text_column": column_options(sources, self.config.data).get("text_column")}
-        for chunk in iter_labelled(sources, **options, need_labels=False, keep_empty=True):
+        for chunk in iter_labelled(sources, **columns, need_labels=False, keep_empty=True):
             yield from chunk.texts
 
-    def evaluate(self, split: Split = "validation", *, files: Sequence[str] = ()) -> Evaluation:
+    def evaluate(
+        self,
+        split: Split = "validation",
+        *,
+        files: Sequence[str] = (),
+        text_column: str | None = None,
+        label_column: str | None = None,
+    ) -> Evaluation:
         """Say how often the model is right.
 
         Args:
             split: Part of the run's own data.
             files: Labelled files, or names of data sets, to evaluate on instead; all of them, whatever parts they have.
+            text_column: Column of tables that holds the text; None means the one that the data set or the run knows.
+                Only with files.
+            label_column: The same of the label.
 
         Returns:
             ``accuracy``, ``macro_f1`` and ``loss`` (nats per example), and tables of the classes and their confusion.
@@ -139,17 +165,41 @@ class ClassifyRun:
         Raises:
             DataError: When the data are gone, have changed, or have labels that the run does not know.
             RunError: When the run has no such part.
+            ChoiceError: When no run has such a part.
+            ConfigError: When columns are named and there are none.
         """
-        if files:
-            read = read_items(resolve(files, folders=True), self.config.data)
-            targets = class_numbers(read.labels or (), self.labels, ", ".join(files))
-            return self._evaluate(self._sequences(read.items), targets, ", ".join(files), read.notes)
+        if split not in PARTS:
+            raise ChoiceError("split", split, PARTS)
+        names = names_of("files", files)
+        if names:
+            sources = resolve(names, folders=True)
+            columns = columns_of_others(sources, self.config.data, text_column, label_column)
+            read = read_items(sources, columns)
+            targets = class_numbers(read.labels or (), self.labels, ", ".join(names))
+            notes = (*read.notes, *self._overlap_notes(read))
+            return self._evaluate(self._sequences(read.items), targets, ", ".join(names), notes)
+        if text_column is not None or label_column is not None:
+            raise ConfigError("expected no text_column and no label_column without files, got one")
         data = self.data()
         rows = data.parts[split]
         if not len(rows):
             raise RunError(f"the run has no {split} part")
         chosen = Sequences([data.sequences.values[row] for row in rows], data.sequences.lengths[rows], 0)
         return self._evaluate(chosen, data.targets[rows], f"{split} part", ())
+
+    def _overlap_notes(self, read: LabelledItems) -> Iterator[str]:
+        """Say how many of some examples the run was trained on."""
+        if read.part_names is not None:
+            counts = Counter(read.part_names)
+            yield f"all parts together: {', '.join(f'{counts[name]:,} {name}' for name in PARTS if counts[name])}"
+        train = training_keys(self.folder, self.config.data)
+        if train is None:
+            yield "the run's data are gone or have changed: not known how many of these are in its training part"
+            return
+        count = count_shared(train, item_keys(read.items))
+        if count:
+            verb = "stands" if count == 1 else "stand"
+            yield f"{count:,} of the {len(read.items):,} examples also {verb} in the run's training part"
 
     def _evaluate(self, sequences: Sequences, targets: np.ndarray, what: str, notes: tuple[str, ...]) -> Evaluation:
         probs = predict_probs(self.model, sequences, self.config.data.batch_size)
@@ -166,7 +216,8 @@ class ClassifyRun:
             metric.update(StepResult(loss, len(targets), outputs=outcome))
         confusion = predictions.confusion()
         if sequences.num_cut:
-            notes = (*notes, f"{sequences.num_cut:,} examples were cut to {self.config.data.max_length:,} steps")
+            cut_ones = "example was" if sequences.num_cut == 1 else "examples were"
+            notes = (*notes, f"{sequences.num_cut:,} {cut_ones} cut to {self.config.data.max_length:,} steps")
         return Evaluation(
             what,
             len(targets),
@@ -212,9 +263,21 @@ class ClassifyRun:
         width = self.model.input_size
         if isinstance(item, str):
             raise ArgumentError(f"a model of numbers expected arrays of shape (n, {width}), got the text {item[:60]!r}")
-        array = np.asarray(item, np.float32)
-        if array.ndim != 2 or array.shape[1] != width:
-            raise ArgumentError(f"a model of numbers expected arrays of shape (n, {width}), got {array.shape}")
+        try:
+            given = np.asarray(item)
+        except ValueError as error:  # rows of several lengths
+            raise ArgumentError(f"a model of numbers expected arrays of shape (n, {width}), got: {error}") from error
+        if given.dtype.kind not in "fiub":
+            raise ArgumentError(f"a model of numbers expected real numbers, got an array of {given.dtype}")
+        if given.ndim != 2 or given.shape[1] != width:
+            raise ArgumentError(f"a model of numbers expected arrays of shape (n, {width}), got {given.shape}")
+        with np.errstate(over="ignore"):  # what is too large becomes infinite, and is found below
+            array = given.astype(np.float32)
+        if not np.isfinite(array).all():
+            step, column = np.argwhere(~np.isfinite(array))[0]
+            raise ArgumentError(
+                f"a model of numbers expected finite numbers, as float32, got {given[step, column]} in step {step + 1}"
+            )
         return array
 
 
@@ -223,9 +286,11 @@ def open_run(run: str | Path, *, checkpoint: str | int = "best") -> ClassifyRun:
     folder = RunFolder.open(run)
     config = ClassifyConfig(**read_config(folder.config, SECTIONS))
     record = load_record(folder)
-    tokenizer, labels = open_tokenizer(folder, record), tuple(record.facts["labels"])
-    num_outputs = 1 if len(labels) == 2 else len(labels)
-    shape = Shape(num_outputs, None if tokenizer is None else len(tokenizer), record.facts["input_size"])
+    tokenizer, labels = open_tokenizer(folder, record), recorded_labels(folder, record)
+    num_outputs, input_size = 1 if len(labels) == 2 else len(labels), record.facts.get("input_size")
+    if (tokenizer is None) == (input_size is None):
+        raise RunError(f"expected either a tokenizer or an input_size among the facts in data.json of {folder.path}")
+    shape = Shape(num_outputs, None if tokenizer is None else len(tokenizer), input_size)
     loaded = folder.checkpoints.load(str(checkpoint), weights_only=True)
     with torch.random.fork_rng(devices=[]):
         model = build_model(config.model, shape)

@@ -34,13 +34,13 @@ def summary_lines(data: ClassifyData, config: DataConfig, model_config: ModelCon
         unknown = data.unknown_share("validation")
         lines.append(text + (f", {unknown:.2%} of those for validation are unknown" if unknown else ""))
     if data.sequences.num_cut:
-        lines.append(
-            f"{data.sequences.num_cut:,} examples are longer than {config.max_length:,} {unit}, of which only the "
-            f"{config.keep} is read (max_length)"
-        )
+        are, whose = ("example is", "its") if data.sequences.num_cut == 1 else ("examples are", "their")
+        what = f"{data.sequences.num_cut:,} {are} longer than {config.max_length:,} {unit}"
+        end = "beginning" if config.keep == "begin" else "end"
+        lines.append(f"{what}: only {whose} {end} is read (max_length)")
     empty = int((data.sequences.lengths == 0).sum())
     if empty:
-        lines.append(f"{empty:,} examples have no {unit}")
+        lines.append(f"{empty:,} {'example has' if empty == 1 else 'examples have'} no {unit}")
     return [*lines, *model_lines(data, model_config, model)]
 
 

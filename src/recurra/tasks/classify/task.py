@@ -32,6 +32,7 @@ from recurra.tasks.classify.metrics import (
 from recurra.tasks.classify.reporting import write_report
 from recurra.tasks.classify.summary import sample_lines, summary_lines
 from recurra.tasks.shared.record import save_record
+from recurra.tasks.shared.sources import absolute
 from recurra.tasks.shared.vectors import find_vectors, load_vectors, set_vectors, vectors_line
 from recurra.training.config_file import read_config
 from recurra.training.protocol import Metric, Split, StepResult
@@ -85,11 +86,11 @@ class ClassifyTask:
             DataError: When the data cannot be used.
             ConfigError: When options do not fit each other.
         """
-        data_config, data = open_data(config.data)
+        data_config, data = open_data(absolute(config.data))
         model, vectors = config.model, None
+        if data.tokenizer is None:
+            _check_options_of_numbers(config)
         if model.vectors is not None:
-            if data.tokenizer is None:
-                raise ConfigError(f"expected no vectors for sequences of numbers, got {model.vectors}")
             # the run may be resumed from another folder
             model = dataclasses.replace(model, vectors=find_vectors(model.vectors, model.embedding_size))
             vectors = _read_vectors(model, data)
@@ -181,11 +182,27 @@ class ClassifyTask:
     def summary(self, model: nn.Module) -> Sequence[str]:
         """Return what is worth knowing before training: sizes, classes, and what was cut, skipped or is unknown."""
         lines = summary_lines(self.data, self.data_config, self.model_config, model)
-        return [*lines, *self._remarks]
+        return [*lines, *self._remarks, *self._baselines.announcement()]
 
     def baselines(self, split: Split) -> Mapping[str, Mapping[str, float]]:
         """Return the figures of the most frequent class and of logistic regression on counts."""
         return self._baselines.figures(split)
+
+
+def _check_options_of_numbers(config: ClassifyConfig) -> None:
+    """Refuse options that mean nothing for sequences of numbers."""
+    names = ("tokenizer", "lowercase", "min_count", "max_vocab_size")
+    of_model = ("vectors", "embedding_size", "word_dropout", "embedding_dropout")
+    faults = []
+    for section, default, fields in ((config.data, DataConfig(), names), (config.model, ModelConfig(), of_model)):
+        given = {name: getattr(section, name) for name in fields}
+        faults += [
+            f"expected no {name} for sequences of numbers, got {value}"
+            for name, value in given.items()
+            if value != getattr(default, name)
+        ]
+    if faults:
+        raise ConfigError(faults)
 
 
 def _read_vectors(config: ModelConfig, data: ClassifyData) -> WordVectors:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -35,7 +36,8 @@ def plot_confusion(counts: np.ndarray, names: Sequence[str], path: Path, *, what
     image = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
     figure.colorbar(image, ax=axes, label=f"share of the true {what}", shrink=0.8)
     places = range(0, len(names), max(1, len(names) // _MOST_NAMED))
-    shown = ["".join(map(_drawable, names[place][:_MOST_CHARS])) for place in places]
+    # line ends and the like have no picture
+    shown = ["".join(char if char.isprintable() else "?" for char in names[place][:_MOST_CHARS]) for place in places]
     # a dollar sign would begin a formula
     axes.set_xticks(places, shown, rotation=90, fontsize=8, parse_math=False)
     axes.set_yticks(places, shown, fontsize=8, parse_math=False)
@@ -46,9 +48,7 @@ def plot_confusion(counts: np.ndarray, names: Sequence[str], path: Path, *, what
             colour = "white" if shares[true, predicted] > _DARK else "black"
             number = f"{counts[true, predicted]}"
             axes.text(predicted, true, number, ha="center", va="center", color=colour, fontsize=7)
-    figure.savefig(path, dpi=120)
-
-
-def _drawable(char: str) -> str:
-    """Return a character, or a question mark for one that the font lacks, which would be a warning."""
-    return char if ord(char) < 0x250 and char.isprintable() else "?"
+    with warnings.catch_warnings():
+        # a character that no font of the machine has is drawn as a box
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font", category=UserWarning)
+        figure.savefig(path, dpi=120)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -43,5 +44,14 @@ class Evaluation:
     notes: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
-        """Return all of it as plain lists and numbers."""
-        return dataclasses.asdict(self)
+        """Return all of it as plain lists and numbers; None where a figure is not a number, which JSON lacks."""
+        content: dict[str, Any] = _without_nan(dataclasses.asdict(self))
+        return content
+
+
+def _without_nan(value: Any) -> Any:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {name: _without_nan(one) for name, one in value.items()}
+    return [_without_nan(one) for one in value] if isinstance(value, list | tuple) else value

@@ -10,19 +10,19 @@ from pathlib import Path
 import numpy as np
 
 from recurra.data import (
-    Sources,
     TaggedSentences,
     Vocabulary,
     count_shared,
     read_tagged,
-    resolve,
     split_by_key,
     text_keys,
 )
 from recurra.errors import DataError, RunError
 from recurra.tasks.shared.record import DataRecord, check_unchanged, fingerprint, load_record, save_record
+from recurra.tasks.shared.sources import one_part, part_files
 from recurra.tasks.tag.config import DataConfig
 from recurra.tasks.tag.encoding import Encoded, Encoder
+from recurra.tasks.tag.scores import has_entities, is_bio
 from recurra.training.files import write_json
 from recurra.training.protocol import Split
 from recurra.training.run_folder import RunFolder
@@ -30,6 +30,7 @@ from recurra.training.run_folder import RunFolder
 PARTS: tuple[Split, ...] = ("train", "validation", "test")
 _VOCABULARY = "vocab.json"
 _NUM_EXAMPLES = 5
+_WHAT = "files or data sets of tagged words"
 
 
 @dataclass(frozen=True)
@@ -90,15 +91,21 @@ def reopen_data(folder: RunFolder, config: DataConfig) -> TagData:
 
 
 def open_files(files: Sequence[str], config: DataConfig, encoder: Encoder) -> tuple[Encoded, tuple[str, ...]]:
-    """Read files, or data sets with all of their parts, as numbers of a run; and what a person should know of them.
+    """Read files as numbers of a run; and what a person should know of them.
 
     Raises:
-        DataError: When they cannot be used.
+        DataError: When they cannot be used, are a data set that has parts of its own, or have no tag that the run
+            knows.
     """
-    sources = _resolve("files", files)
-    sentences = read_tagged([*sources.paths, *sources.validation, *sources.test], config.tag_column)
+    sentences = read_tagged(one_part(files, kind="tags", what=_WHAT), config.tag_column)
     encoded = encoder.encode(sentences.words, sentences.tags)
-    return encoded, (*sentences.notes, *_unknown_notes(encoded, len(encoder.tags)))
+    assert encoded.tags is not None
+    if (encoded.tags >= len(encoder.tags)).all():
+        raise DataError(
+            f"expected tags that the run knows in {', '.join(files)}, got {_some(encoded.unknown_tags)}",
+            hint=f"the run knows {_some(encoder.tags)}",
+        )
+    return encoded, (*sentences.notes, *_unknown_notes(encoded, encoder.tags))
 
 
 def save_data(data: TagData, folder: Path) -> None:
@@ -124,32 +131,16 @@ def open_encoder(folder: RunFolder, config: DataConfig) -> Encoder:
         raise RunError(f"{path} is missing or damaged: {error!r}") from error
 
 
-def _resolve(what: str, items: Sequence[str]) -> Sources:
-    sources = resolve(items)
-    if sources.kind not in (None, "tags"):
-        raise DataError(
-            f"expected files or data sets of tagged words for {what}, got {', '.join(items)}, which holds "
-            f"{sources.kind}",
-            hint="`recurra data list` names those that tag can read",
-        )
-    return sources
-
-
 def _read_parts(config: DataConfig) -> dict[Split, TaggedSentences]:
-    sources = _resolve("data", config.data)
-    paths = {
-        "validation": _resolve("validation_data", config.validation_data).paths if config.validation_data else (),
-        "test": _resolve("test_data", config.test_data).paths if config.test_data else (),
-    }
-    paths = {"validation": paths["validation"] or sources.validation, "test": paths["test"] or sources.test}
-    given: dict[Split, TaggedSentences] = {"train": read_tagged(sources.paths, config.tag_column)}
+    paths = dict(zip(PARTS, part_files(config, kind="tags", what=_WHAT), strict=True))
+    given: dict[Split, TaggedSentences] = {"train": read_tagged(paths["train"], config.tag_column)}
     for part in PARTS[1:]:
         if paths[part]:
             given[part] = read_tagged(paths[part], config.tag_column)
     if "validation" not in given:
         given = _cut(given, config)
     return {
-        part: _with_shared(given["train"], sentences) if paths.get(part) else sentences
+        part: _with_shared(given["train"], sentences) if part != "train" and paths[part] else sentences
         for part, sentences in given.items()
     }
 
@@ -187,7 +178,7 @@ def _take(sentences: TaggedSentences, indices: np.ndarray) -> TaggedSentences:
 
 def _encoded(config: DataConfig, parts: Mapping[Split, TaggedSentences], encoder: Encoder) -> TagData:
     encoded = {part: encoder.encode(sentences.words, sentences.tags) for part, sentences in parts.items()}
-    notes = {part: (*parts[part].notes, *_unknown_notes(encoded[part], len(encoder.tags))) for part in parts}
+    notes = {part: (*parts[part].notes, *_unknown_notes(encoded[part], encoder.tags)) for part in parts}
     columns = (column for one in parts.values() for lists in (one.words, one.tags) for column in _flat(lists))
     record = DataRecord(
         fingerprint(columns),
@@ -204,14 +195,25 @@ def _flat(sentences: Sequence[Sequence[str]]) -> Iterator[str]:
         yield "\n"  # no word holds one: what stands in which sentence counts, too
 
 
-def _unknown_notes(encoded: Encoded, num_known: int) -> tuple[str, ...]:
+def _unknown_notes(encoded: Encoded, known: tuple[str, ...]) -> tuple[str, ...]:
     if not encoded.unknown_tags:
         return ()
     assert encoded.tags is not None
-    count = int((encoded.tags >= num_known).sum())
-    names = ", ".join(encoded.unknown_tags[:_NUM_EXAMPLES])
-    more = ", ..." if len(encoded.unknown_tags) > _NUM_EXAMPLES else ""
-    return (
-        f"{count:,} words have a tag that no training word has ({names}{more}): they count as errors, and the "
-        "loss leaves their sentences out",
-    )
+    count = int((encoded.tags >= len(known)).sum())
+    words = "1 word has" if count == 1 else f"{count:,} words have"
+    notes = [
+        f"{words} a tag that no training word has ({_some(encoded.unknown_tags)}): they count as errors, and the "
+        "loss leaves their sentences out"
+    ]
+    strange = {len(known) + index: tag for index, tag in enumerate(encoded.unknown_tags) if not is_bio(tag)}
+    if strange and has_entities(known):
+        count = int(np.isin(encoded.tags, list(strange)).sum())
+        words = "1 word has" if count == 1 else f"{count:,} words have"
+        named = _some(tuple(strange.values()))
+        notes.append(f"{words} a tag that is not BIO ({named}): the figures of entities take it for O")
+    return tuple(notes)
+
+
+def _some(tags: Sequence[str]) -> str:
+    """Return the first of some tags for a person."""
+    return ", ".join(tags[:_NUM_EXAMPLES]) + (", ..." if len(tags) > _NUM_EXAMPLES else "")

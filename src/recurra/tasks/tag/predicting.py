@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from recurra.data import iter_in_order
+from recurra.data import MAX_PADDED_STEPS, iter_in_order
 from recurra.models import Tagger
 from recurra.tasks.tag.encoding import Encoded, Encoder, TagBatch
 from recurra.tasks.tag.metrics import TagCollector, TagOutputs, tag_metrics
@@ -48,7 +48,7 @@ def evaluate_sentences(
     metrics = tag_metrics(collector)
     with_chars = model.char_features is not None
     with torch.inference_mode():
-        for sentences, cursor in iter_in_order(encoded.lengths, batch_size=batch_size):
+        for sentences, cursor in iter_in_order(encoded.lengths, batch_size=batch_size, max_steps=MAX_PADDED_STEPS):
             batch = encoded.batch(sentences, cursor, with_chars=with_chars)
             result = evaluate_batch(model, batch, len(tags), wants_tags=True)
             for metric in metrics.values():
@@ -74,7 +74,7 @@ def predict_tags(
     encoded = encoder.encode([sentences[index] for index in filled.tolist()])
     device = next(model.parameters()).device
     with torch.no_grad():
-        for chosen, cursor in iter_in_order(encoded.lengths, batch_size=batch_size):
+        for chosen, cursor in iter_in_order(encoded.lengths, batch_size=batch_size, max_steps=MAX_PADDED_STEPS):
             batch = encoded.batch(chosen, cursor, with_chars=model.char_features is not None).to(device)
             predicted = model.decode(model(*batch.inputs), batch.lengths).cpu().numpy()
             for column, (index, length) in enumerate(zip(filled[chosen], encoded.lengths[chosen], strict=True)):

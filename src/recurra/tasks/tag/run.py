@@ -10,7 +10,7 @@ from typing import IO
 import torch
 
 from recurra.data import is_tagged_file, iter_lines, iter_tagged, split_units
-from recurra.errors import ArgumentError, RunError
+from recurra.errors import ArgumentError, DataError, RunError
 from recurra.models import Tagger
 from recurra.tasks.shared.evaluation import Evaluation
 from recurra.tasks.shared.loading import load_weights
@@ -81,7 +81,7 @@ class TagRun:
             batch_size: Sentences that are tagged side by side.
 
         Raises:
-            DataError: When the file cannot be read.
+            DataError: When the file cannot be read, or looks like one of columns while its name says text.
         """
         in_columns = isinstance(source, str | Path) and is_tagged_file(source)
         sentences: Iterator[list[str]]
@@ -89,7 +89,7 @@ class TagRun:
             assert isinstance(source, str | Path)
             sentences = (sentence.words for sentence in iter_tagged(source, need_tags=False))
         else:
-            sentences = map(self._words_of, iter_lines(source))
+            sentences = map(self._words_of, _lines_of_text(source))
         while chunk := list(itertools.islice(sentences, _CHUNK)):
             yield from self._predicted(chunk, batch_size, in_columns=in_columns)
 
@@ -128,9 +128,25 @@ class TagRun:
             data = reopen_data(self.folder, self.config.data)
             if not data.size(split):
                 raise RunError(f"the run has no {split} part")
-            encoded, what, notes = data.parts[split], f"the {split} part", data.notes[split]
+            encoded, what, notes = data.parts[split], f"{split} part", data.notes[split]
         figures, scores = evaluate_sentences(self.model, encoded, self.tags, batch_size=batch_size)
         return Evaluation(what, len(encoded), "sentences", figures, scores.tables(), notes)
+
+
+def _lines_of_text(source: str | Path | IO[bytes]) -> Iterator[str]:
+    """Return the lines of a text; refuse a file whose first ones are words with their tags."""
+    lines = iter_lines(source)
+    if not isinstance(source, str | Path):
+        return lines
+    first = list(itertools.islice(lines, _CHUNK))
+    filled = [line.split("\t") for line in first if line and not line.isspace()]
+    # a tab between words of a sentence leaves several words, or none, on one side of it
+    if filled and all(len(fields) > 1 and all(len(field.split()) == 1 for field in fields) for fields in filled):
+        raise DataError(
+            f"expected a sentence a line in {source}, got columns parted by tabs",
+            hint="end its name in .conll, or pass it through standard input where each line is a sentence after all",
+        )
+    return itertools.chain(first, lines)
 
 
 def open_run(run: str | Path, *, checkpoint: str | int = "best") -> TagRun:

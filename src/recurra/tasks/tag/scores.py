@@ -36,6 +36,8 @@ class TagScores:
         truth: The right tag of each word of all sentences. Shape (n,).
         predicted: The predicted ones. Shape (n,), below ``num_known``.
         lengths: Words of each sentence.
+
+    Where tags mark entities, further ones that the model does not know and that are not BIO count as O there.
     """
 
     def __init__(
@@ -105,6 +107,8 @@ class TagScores:
         return report
 
     def _sentences(self, tags: np.ndarray) -> list[list[str]]:
-        names = [self.names[tag] for tag in tags.tolist()]
+        # seqeval would cut off the first letter of any other tag, and take the rest for a kind of entity
+        shown = [name if is_bio(name) else "O" for name in self.names]
+        names = [shown[tag] for tag in tags.tolist()]
         ends = np.cumsum(self.lengths).tolist()
         return [names[begin:end] for begin, end in itertools.pairwise([0, *ends])]

@@ -10,16 +10,19 @@ from recurra.tasks.tag.config import ModelConfig
 from recurra.tasks.tag.data import TagData
 
 _MOST_TAGS = 12
+_LONG_SENTENCE = 1000  # words beyond which a sentence is hardly one
+_NUM_FIRST_WORDS = 5
 
 
 def summary_lines(data: TagData, config: ModelConfig, model: nn.Module) -> list[str]:
     """Return lines on sentences, tags, vocabulary and model."""
     encoder = data.encoder
     sizes = ", ".join(
-        f"{part} {len(encoded):,} sentences ({len(encoded.forms):,} words)" for part, encoded in data.parts.items()
+        f"{part} {_counted(len(encoded), 'sentence')} ({_counted(len(encoded.forms), 'word')})"
+        for part, encoded in data.parts.items()
     )
     notes = [f"{part} part: {note}" for part, of_part in data.notes.items() for note in of_part]
-    lines = [sizes, *notes, _tag_line(data)]
+    lines = [sizes, *notes, *_long_lines(data), _tag_line(data)]
     lines.append(
         f"{len(encoder.words):,} words and {len(encoder.chars):,} characters have an embedding{_unknown(data)}"
     )
@@ -30,6 +33,25 @@ def summary_lines(data: TagData, config: ModelConfig, model: nn.Module) -> list[
         f"model: {config.cell}, {config.num_layers} x {config.hidden_size} units{direction}, characters: "
         f"{config.char_features}, {config.output}{rules}, {num_parameters:,} parameters"
     )
+    return lines
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count:,} {what}" if count == 1 else f"{count:,} {what}s"
+
+
+def _long_lines(data: TagData) -> list[str]:
+    """Return a line for each part whose longest sentence is none that somebody wrote."""
+    lines = []
+    for part, encoded in data.parts.items():
+        longest = int(encoded.lengths.argmax())
+        count = int(encoded.lengths[longest])
+        if count > _LONG_SENTENCE:
+            begin = " ".join(encoded.words(longest)[:_NUM_FIRST_WORDS])
+            lines.append(
+                f"{part} part: the longest sentence has {count:,} words ({begin} ...), and a batch with it takes much "
+                "memory; hint: a blank line ends a sentence, are there some missing?"
+            )
     return lines
 
 

@@ -10,8 +10,9 @@ from typing import Any
 import torch
 from torch import nn
 
-from recurra.data import Cursor, ExampleOrder, WordVectors, iter_in_order
+from recurra.data import MAX_PADDED_STEPS, Cursor, ExampleOrder, WordVectors, iter_in_order
 from recurra.models import Tagger
+from recurra.tasks.shared.sources import absolute
 from recurra.tasks.shared.vectors import find_vectors, set_vectors, vectors_line
 from recurra.tasks.tag.baselines import baseline_figures
 from recurra.tasks.tag.building import build_model, settle
@@ -65,9 +66,10 @@ class TagTask:
         model = config.model
         if model.vectors is not None:  # the run may be resumed from another folder
             model = replace(model, vectors=find_vectors(model.vectors, model.embedding_size))
-        data = open_data(config.data)
+        data_config = absolute(config.data)
+        data = open_data(data_config)
         model, vectors = settle(model, data.encoder, data.parts["train"])
-        task = cls(data, config.data, model, vectors=vectors)
+        task = cls(data, data_config, model, vectors=vectors)
         with torch.random.fork_rng(devices=[]):
             task.build_model()
         return task
@@ -89,7 +91,8 @@ class TagTask:
             cursor = None if start is None else Cursor.from_json(start)
             order = self._training_order(seed).iter_batches(cursor)
         else:
-            order = iter_in_order(encoded.lengths, batch_size=self.data_config.batch_size)
+            size = self.data_config.batch_size
+            order = iter_in_order(encoded.lengths, batch_size=size, max_steps=MAX_PADDED_STEPS)
         with_chars = self.model_config.char_features != "none"
         return (encoded.batch(sentences, behind, with_chars=with_chars) for sentences, behind in order)
 
@@ -102,7 +105,10 @@ class TagTask:
         return self._order
 
     def num_batches(self, split: Split) -> int:
-        """Return the number of batches in one pass over a split; 0 when it is empty."""
+        """Return the number of batches in one pass over a split; 0 when it is empty.
+
+        Evaluations split batches of long sentences, and may have more.
+        """
         return -(-self.data.size(split) // self.data_config.batch_size)
 
     def build_model(self) -> Tagger:
@@ -150,11 +156,12 @@ class TagTask:
 
     def report(self, folder: Path) -> Sequence[str]:
         """Write the confusion of tags and the mistakes of the final evaluation, of the test part where there is one."""
-        split: Split = "test" if self.data.size("test") else "validation"
-        collector = self._collectors[split]
-        if not collector.is_complete:
-            return [f"no new {MISTAKES} and plots/confusion.png: the {split} part was evaluated before the run went on"]
-        return write_report(collector.scores, collector.encoded, split, folder)
+        splits: tuple[Split, ...] = ("test", "validation")
+        for split in splits:
+            collector = self._collectors.get(split)
+            if collector is not None and collector.is_complete:
+                return write_report(collector.scores, collector.encoded, split, folder)
+        return [f"no new {MISTAKES} and plots/confusion.png: nothing was evaluated"]
 
 
 def resume_task(run: str | Path) -> TagTask:

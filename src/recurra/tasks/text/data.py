@@ -34,6 +34,7 @@ from recurra.errors import (
     RunError,
     VocabularyError,
 )
+from recurra.tasks.shared.sources import one_part
 from recurra.tasks.text.config import DataConfig
 from recurra.tasks.text.facts import PARTS, TextFacts
 from recurra.tasks.text.line_data import LineData
@@ -117,7 +118,7 @@ def open_files(files: Sequence[str], config: DataConfig, tokenizer: Tokenizer, l
         DataError: When the text cannot be used.
         ChoiceError: When it has a label that the run does not know.
     """
-    paths = _whole(files)
+    paths = one_part(files)
     if not labels and not any(map(is_table, paths)):
         config = dataclasses.replace(config, text_column=None)  # without labels, lines are lines
     corpus = _open(paths, config)
@@ -211,20 +212,9 @@ def _recorded(folder: RunFolder, key: str) -> Any:
 
 def _files(config: DataConfig, sources: Sources) -> tuple[list[Path], list[Path], list[Path]]:
     """Return the files to train on, to validate on and to test on."""
-    validation = _whole(config.validation_data) if config.validation_data else sources.validation
-    test = _whole(config.test_data) if config.test_data else sources.test
+    validation = one_part(config.validation_data) if config.validation_data else sources.validation
+    test = one_part(config.test_data) if config.test_data else sources.test
     return list(sources.paths), list(validation), list(test)
-
-
-def _whole(names: Sequence[str]) -> tuple[Path, ...]:
-    """Return files that are one part together: no data set that has its own three."""
-    sources = resolve(names)
-    if sources.validation or sources.test:
-        raise DataError(
-            f"expected files that are one part, got {', '.join(names)}, which has parts of its own",
-            hint="name one of its files",
-        )
-    return sources.paths
 
 
 def _open(paths: Sequence[Path], config: DataConfig) -> Corpus:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import dataclasses
-import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,12 +16,12 @@ from recurra.data import (
     linked_keys,
     load_tokenizer,
     read_pairs,
-    resolve,
     split_by_key,
     text_keys,
 )
-from recurra.errors import DataError, DataTooShortError, VocabularyError
+from recurra.errors import DataTooShortError, VocabularyError
 from recurra.tasks.shared.record import DataRecord, check_unchanged, fingerprint, load_record
+from recurra.tasks.shared.sources import one_part, part_files
 from recurra.tasks.translate.config import DataConfig
 from recurra.tasks.translate.normalization import prepare
 from recurra.tasks.translate.parts import PARTS, PairPart, TranslateData, encode_part
@@ -32,18 +31,6 @@ from recurra.training.run_folder import RunFolder
 SIDES = ("src", "tgt")
 """The folders of a run that hold the tokenisers."""
 _MIN_COUNT_OF_WORDS = 2
-
-
-def absolute(config: DataConfig) -> DataConfig:
-    """Return a configuration that names its files from the root; names of data sets stay."""
-
-    def whole(items: Sequence[str]) -> tuple[str, ...]:
-        paths = [os.path.abspath(os.path.expanduser(item)) for item in items]
-        # a name that is also a file is that file, as for `resolve`
-        return tuple(path if os.path.isfile(path) else item for item, path in zip(items, paths, strict=True))
-
-    names = ("data", "validation_data", "test_data")
-    return dataclasses.replace(config, **{name: whole(getattr(config, name)) for name in names})  # type: ignore[arg-type]
 
 
 def open_pairs(config: DataConfig) -> TranslateData:
@@ -69,14 +56,19 @@ def reopen_pairs(folder: RunFolder, config: DataConfig) -> TranslateData:
     return data
 
 
-def open_part(files: Sequence[str], config: DataConfig, tokenizers: tuple[Tokenizer, Tokenizer]) -> PairPart:
+def open_part(
+    files: Sequence[str], config: DataConfig, tokenizers: tuple[Tokenizer, Tokenizer]
+) -> tuple[PairPart, tuple[str, ...]]:
     """Open other pairs under the tokenisers of a run; nothing of them is filtered out but pairs with an empty side.
+
+    Returns:
+        The pairs, and what a person should know of them.
 
     Raises:
         DataError: When they cannot be used.
     """
-    pairs, _ = _normalized(read_pairs(_whole(files), swap=config.swap), config)
-    return encode_part(pairs.sources, pairs.targets, tokenizers, config)
+    pairs = _read_normalized(one_part(files, kind="pairs", what="pairs of sentences"), config)
+    return encode_part(pairs.sources, pairs.targets, tokenizers, config), pairs.notes
 
 
 def open_tokenizers(folder: RunFolder) -> tuple[Tokenizer, Tokenizer]:
@@ -101,8 +93,7 @@ def open_tokenizers(folder: RunFolder) -> tuple[Tokenizer, Tokenizer]:
 
 
 def _cut(config: DataConfig, tokenizers: tuple[Tokenizer, Tokenizer] | None) -> TranslateData:
-    notes: list[str] = []
-    parts = _read_parts(config, notes)
+    parts = _read_parts(config)
     train = parts["train"]
     if tokenizers is None:
         tokenizers = _build(train.sources, config.tokenizer, config), _build(train.targets, config.tgt_kind, config)
@@ -116,8 +107,11 @@ def _cut(config: DataConfig, tokenizers: tuple[Tokenizer, Tokenizer] | None) -> 
     encoded: dict[Split, PairPart] = {
         part: encode_part(pairs.sources, pairs.targets, tokenizers, config) for part, pairs in parts.items()
     }
-    encoded["train"] = _without_long(encoded["train"], config.max_length, notes)
-    return TranslateData(encoded, *tokenizers, record, tuple(notes))
+    notes = {part: pairs.notes for part, pairs in parts.items()}
+    if config.max_length is not None:
+        encoded["train"], left_out = _without_long(encoded["train"], config.max_length)
+        notes["train"] += left_out
+    return TranslateData(encoded, *tokenizers, record, notes)
 
 
 def _build(texts: list[str], kind: str, config: DataConfig) -> Tokenizer:
@@ -129,69 +123,44 @@ def _build(texts: list[str], kind: str, config: DataConfig) -> Tokenizer:
     return build_tokenizer(texts, kind, min_count=min_count, max_vocab_size=config.max_vocab_size)
 
 
-def _read_parts(config: DataConfig, notes: list[str]) -> dict[Split, SentencePairs]:
-    train, validation, test = _files(config)
-    pairs = _read(train, config, notes)
+def _read_parts(config: DataConfig) -> dict[Split, SentencePairs]:
+    train, validation, test = part_files(config, kind="pairs", what="pairs of sentences")
+    pairs = _read(train, config)
     if not validation:
         cut_off = config.test_fraction if not test else 0.0
         parts = _split(pairs, config, cut_off)
     else:
-        parts = {"train": pairs, "validation": _read(validation, config, notes, "validation"), "test": _none()}
+        parts = {"train": pairs, "validation": _read(validation, config), "test": _none()}
     if test:
-        parts["test"] = _read(test, config, notes, "test")
-    if validation or test:
-        notes += _shared_lines(parts)
-    return parts
+        parts["test"] = _read(test, config)
+    return _with_shared(parts) if validation or test else parts
 
 
-def _files(config: DataConfig) -> tuple[tuple[Path, ...], tuple[Path, ...], tuple[Path, ...]]:
-    sources = resolve(config.data)
-    if sources.kind not in (None, "pairs"):
-        raise DataError(
-            f"expected pairs of sentences for data, got {', '.join(config.data)}, a data set of {sources.kind}",
-            hint="`recurra data list` says which data sets are for translate",
-        )
-    validation = _whole(config.validation_data) if config.validation_data else sources.validation
-    test = _whole(config.test_data) if config.test_data else sources.test
-    return sources.paths, validation, test
-
-
-def _whole(names: Sequence[str]) -> tuple[Path, ...]:
-    """Return files that are one part together: no data set that has its own three."""
-    sources = resolve(names)
-    if sources.validation or sources.test:
-        raise DataError(
-            f"expected files that are one part, got {', '.join(names)}, which has parts of its own",
-            hint="name one of its files",
-        )
-    return sources.paths
-
-
-def _read(paths: Sequence[Path], config: DataConfig, notes: list[str], part: str = "") -> SentencePairs:
-    pairs = read_pairs(paths, swap=config.swap)
-    kept, num_empty = _normalized(pairs, config)
-    found = list(pairs.notes)
-    if num_empty:
-        found.append(f"{num_empty:,} of {len(pairs):,} pairs left out: a side is empty after normalisation")
-    chosen = _chosen(kept, config)
+def _read(paths: Sequence[Path], config: DataConfig) -> SentencePairs:
+    kept = _read_normalized(paths, config)
+    chosen, notes = _chosen(kept, config), kept.notes
     if len(chosen) < len(kept):
-        found.append(f"{len(chosen):,} of {len(kept):,} pairs kept: those with the prefixes and max_words asked for")
+        notes += (f"{len(chosen):,} of {len(kept):,} pairs kept: those with the prefixes and max_words asked for",)
     if not chosen:
         raise DataTooShortError(
             f"expected pairs that meet src_prefixes, tgt_prefixes and max_words, got none of {len(kept):,}",
             hint="prefixes are compared with the text after normalisation",
         )
-    notes += [f"{part}: {note}" if part else note for note in found]
-    return SentencePairs([kept.sources[row] for row in chosen], [kept.targets[row] for row in chosen])
+    return _rows(kept, chosen, notes)
 
 
-def _normalized(pairs: SentencePairs, config: DataConfig) -> tuple[SentencePairs, int]:
-    """Return pairs after normalisation without those of which a side is empty then, and how many these were."""
+def _read_normalized(paths: Sequence[Path], config: DataConfig) -> SentencePairs:
+    """Return pairs after normalisation, without those of which a side is empty then."""
+    pairs = read_pairs(paths, swap=config.swap)
     sources, targets = prepare(pairs.sources, config), prepare(pairs.targets, config)
     rows = [row for row, sides in enumerate(zip(sources, targets, strict=True)) if all(sides)]
     if not rows:
         raise DataTooShortError(f"expected text on both sides after normalisation, got none in {len(pairs):,} pairs")
-    return SentencePairs([sources[row] for row in rows], [targets[row] for row in rows]), len(pairs) - len(rows)
+    notes = pairs.notes
+    if len(rows) < len(pairs):
+        num_empty = len(pairs) - len(rows)
+        notes += (f"{num_empty:,} of {len(pairs):,} pairs left out: a side is empty after normalisation",)
+    return _rows(SentencePairs(sources, targets), rows, notes)
 
 
 def _chosen(pairs: SentencePairs, config: DataConfig) -> list[int]:
@@ -210,44 +179,58 @@ def _chosen(pairs: SentencePairs, config: DataConfig) -> list[int]:
 
 def _split(pairs: SentencePairs, config: DataConfig, test_fraction: float) -> dict[Split, SentencePairs]:
     keys = linked_keys(pairs.sources, pairs.targets)
-    rows = split_by_key(keys, config.validation_fraction, test_fraction, config.split_seed, what="pairs")
-    return {part: _rows(pairs, which) for part, which in zip(PARTS, rows, strict=True)}
+    fraction = config.validation_fraction
+    try:
+        rows = split_by_key(keys, fraction, test_fraction, config.split_seed, what="pairs", who="translate")
+    except DataTooShortError as error:
+        raise DataTooShortError(
+            f"translate expected pairs for training, for validation={fraction} and for test={test_fraction}, got "
+            f"{len(pairs):,} pairs that form {len(np.unique(keys)):,} groups, each of which shares a source or a "
+            f"target and stays together",
+            hint="name validation_data and test_data, or use more pairs, or other fractions",
+        ) from error
+    # notes are of all that was read
+    notes: tuple[tuple[str, ...], ...] = (pairs.notes, (), ())
+    return {part: _rows(pairs, which, said) for part, which, said in zip(PARTS, rows, notes, strict=True)}
 
 
-def _rows(pairs: SentencePairs, rows: Iterable[int]) -> SentencePairs:
+def _rows(pairs: SentencePairs, rows: Iterable[int], notes: tuple[str, ...]) -> SentencePairs:
     chosen = list(rows)
-    return SentencePairs([pairs.sources[row] for row in chosen], [pairs.targets[row] for row in chosen])
+    return SentencePairs([pairs.sources[row] for row in chosen], [pairs.targets[row] for row in chosen], notes)
 
 
 def _none() -> SentencePairs:
     return SentencePairs([], [])
 
 
-def _shared_lines(parts: Mapping[Split, SentencePairs]) -> Iterator[str]:
-    """Say how much of held-out parts that the data bring stands in the training part too."""
+def _with_shared(parts: Mapping[Split, SentencePairs]) -> dict[Split, SentencePairs]:
+    """Note how much of held-out parts that the data bring stands in the training part too."""
     train = parts["train"]
     keys = {"sources": text_keys(train.sources), "targets": text_keys(train.targets)}
-    for part, pairs in parts.items():
-        if part == "train" or not len(pairs):
-            continue
+
+    def shared(pairs: SentencePairs) -> Iterator[str]:
         for side, texts in (("sources", pairs.sources), ("targets", pairs.targets)):
-            shared = count_shared(keys[side], text_keys(texts))
-            if shared:
-                yield f"{shared:,} of the {len(pairs):,} {side} of the {part} part also stand in the training part"
+            count = count_shared(keys[side], text_keys(texts))
+            if count:
+                yield f"{count:,} of {len(pairs):,} {side} also stand in the training part"
+
+    return {
+        part: pairs if part == "train" or not len(pairs) else replace(pairs, notes=(*pairs.notes, *shared(pairs)))
+        for part, pairs in parts.items()
+    }
 
 
-def _without_long(part: PairPart, most: int | None, notes: list[str]) -> PairPart:
-    if most is None:
-        return part
+def _without_long(part: PairPart, most: int) -> tuple[PairPart, tuple[str, ...]]:
+    """Return the pairs that are not longer on either side, and a note on the others."""
     # an end stands behind the tokens of each side
     lengths = np.maximum(part.src_lengths, part.tgt_lengths) - 1
     rows = np.flatnonzero(lengths <= most)
     if len(rows) == len(part):
-        return part
+        return part, ()
     if not len(rows):
         raise DataTooShortError(
             f"expected pairs of at most {most} tokens a side in the training part, got none",
             hint="give a larger max_length",
         )
-    notes.append(f"{len(part) - len(rows):,} of {len(part):,} training pairs left out: longer than {most} tokens")
-    return part.select(rows)
+    note = f"{len(part) - len(rows):,} of {len(part):,} training pairs left out: longer than {most} tokens"
+    return part.select(rows), (note,)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
 from torch import nn
 
-from recurra.data import Tokenizer, iter_in_order
+from recurra.data import MAX_PADDED_STEPS, Tokenizer, iter_in_order
 from recurra.tasks.shared.evaluation import Evaluation
 from recurra.tasks.translate.parts import PairBatch, PairPart, build_batch
 from recurra.tasks.translate.scoring import signatures, translate_metrics
@@ -63,6 +63,7 @@ def evaluate_part(
     *,
     batch_size: int,
     lowercase: bool,
+    data_notes: Sequence[str] = (),
 ) -> Evaluation:
     """Return how well a model does on all pairs of a part.
 
@@ -74,6 +75,7 @@ def evaluate_part(
         search: How to look for translations.
         batch_size: Pairs of a batch.
         lowercase: Whether case does not count.
+        data_notes: What a person should know of the pairs.
     """
     metrics = translate_metrics(part, lowercase=lowercase)
     for batch in _batches(part, batch_size):
@@ -82,13 +84,13 @@ def evaluate_part(
             metric.update(result)
     references = list(part.references.values())
     several = sum(len(texts) > 1 for texts in references)
-    notes = [
-        f"{len(references):,} distinct sources translated with num_beams = {search.num_beams}, "
-        f"length_penalty = {search.length_penalty:g}"
-    ]
+    # with one beam there is nothing to compare lengths of
+    penalty = f", length_penalty = {search.length_penalty:g}" if search.num_beams > 1 else ""
+    notes = [f"{len(references):,} distinct sources translated with num_beams = {search.num_beams}{penalty}"]
     if several:
         notes.append(f"{several:,} of them have several references, which all count")
     notes += signatures(references, lowercase=lowercase)
+    notes += data_notes
     figures = {name: metric.compute() for name, metric in metrics.items()}
     return Evaluation(what, len(part), "pairs", figures, notes=tuple(notes))
 
@@ -98,5 +100,6 @@ def _batches(part: PairPart, batch_size: int) -> Iterator[PairBatch]:
     is_translated = np.zeros(len(part), bool)
     is_translated[first] = True
     split: Split = "test"
-    for rows, cursor in iter_in_order(part.order_keys, batch_size=batch_size):
+    order = iter_in_order(part.order_keys, batch_size=batch_size, max_steps=MAX_PADDED_STEPS, steps=part.steps)
+    for rows, cursor in order:
         yield build_batch(part, rows, cursor, split=split, translated=is_translated[rows])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -49,6 +49,12 @@ class PairPart:
         return np.fromiter(map(len, self.tgt_ids), np.int64, len(self))
 
     @cached_property
+    def steps(self) -> np.ndarray:
+        """Tokens of the longer side of each pair: int64 of shape ``(n,)``."""
+        steps: np.ndarray = np.maximum(self.src_lengths, self.tgt_lengths)
+        return steps
+
+    @cached_property
     def order_keys(self) -> np.ndarray:
         """What to sort pairs by for little padding, the target before the source: int64 of shape ``(n,)``."""
         keys: np.ndarray = self.tgt_lengths * (int(self.src_lengths.max(initial=0)) + 1) + self.src_lengths
@@ -90,14 +96,14 @@ class TranslateData:
         src_tokenizer: Cuts sources.
         tgt_tokenizer: Cuts targets.
         record: What the run must find again.
-        notes: What was left out, for people.
+        notes: What a person should know of each part, such as what was left out.
     """
 
     parts: dict[Split, PairPart]
     src_tokenizer: Tokenizer
     tgt_tokenizer: Tokenizer
     record: DataRecord
-    notes: tuple[str, ...]
+    notes: Mapping[Split, tuple[str, ...]]
 
     @property
     def tokenizers(self) -> tuple[Tokenizer, Tokenizer]:

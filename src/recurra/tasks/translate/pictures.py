@@ -33,15 +33,11 @@ def draw_attention(attention: np.ndarray, source: Sequence[str], target: Sequenc
     axes = figure.subplots()
     image = axes.imshow(weights, cmap="Blues", vmin=0.0, vmax=1.0, aspect="auto")
     axes.xaxis.tick_top()
-    axes.set_xticks(range(len(columns)), [_literal(token) for token in columns], rotation=60, ha="left")
-    axes.set_yticks(range(len(rows)), [_literal(token) for token in rows])
+    # a dollar sign would begin a formula
+    axes.set_xticks(range(len(columns)), columns, rotation=60, ha="left", parse_math=False)
+    axes.set_yticks(range(len(rows)), rows, parse_math=False)
     figure.colorbar(image, ax=axes, label="attention weight")
     with warnings.catch_warnings():
         # a character that no font of the machine has is drawn as a box
         warnings.filterwarnings("ignore", message="Glyph .* missing from font", category=UserWarning)
         figure.savefig(path, dpi=110)
-
-
-def _literal(token: str) -> str:
-    """Return a token such that it is drawn as it is; a dollar sign begins a formula otherwise."""
-    return token.replace("$", r"\$")

@@ -7,7 +7,7 @@ from pathlib import Path
 from recurra.tasks.translate.parts import TranslateData
 from recurra.tasks.translate.pictures import draw_attention
 from recurra.tasks.translate.scoring import TranslationMetric, signatures
-from recurra.tasks.translate.translating import token_names
+from recurra.tasks.translate.translating import TokenNames
 from recurra.training.files import replace_file
 from recurra.training.protocol import Split
 
@@ -38,10 +38,11 @@ def _draw(metric: TranslationMetric, data: TranslateData, folder: Path) -> int:
     shown = [(row, found) for row, found in sorted(metric.translated.items()) if found.attention is not None]
     if shown:
         folder.mkdir(exist_ok=True)
+    src_names, tgt_names = map(TokenNames, data.tokenizers)
     for number, (row, found) in enumerate(shown, start=1):
         assert found.attention is not None
-        source = token_names(metric.part.src_ids[row].tolist(), data.src_tokenizer)
-        target = [*token_names(found.ids, data.tgt_tokenizer), "<eos>"][: len(found.attention)]
+        source = src_names.of(metric.part.src_ids[row].tolist())
+        target = [*tgt_names.of(found.ids), "<eos>"][: len(found.attention)]
         draw_attention(found.attention, source, target, folder / f"attention_{number}.png")
     return len(shown)
 

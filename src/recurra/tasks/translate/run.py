@@ -7,9 +7,10 @@ from itertools import islice
 from pathlib import Path
 from typing import IO, Any
 
+import numpy as np
 import torch
 
-from recurra.data import Tokenizer, iter_lines, pad_ids
+from recurra.data import MAX_PADDED_STEPS, Tokenizer, iter_in_order, iter_lines, pad_ids
 from recurra.errors import ArgumentError, ChoiceError, RunError
 from recurra.models import Translator
 from recurra.tasks.shared.evaluation import Evaluation
@@ -22,7 +23,7 @@ from recurra.tasks.translate.normalization import prepare
 from recurra.tasks.translate.parts import PARTS, TranslateData, encode_sources
 from recurra.tasks.translate.pictures import draw_attention
 from recurra.tasks.translate.prediction import TranslatePrediction
-from recurra.tasks.translate.translating import Search, token_names, translate
+from recurra.tasks.translate.translating import Search, TokenNames, translate
 from recurra.training.config_file import read_config
 from recurra.training.protocol import Split
 from recurra.training.run_folder import RunFolder
@@ -53,6 +54,7 @@ class TranslateRun:
     ) -> None:
         self.folder, self.config, self.model, self.step = folder, config, model, step
         self.src_tokenizer, self.tgt_tokenizer = tokenizers
+        self._src_names, self._tgt_names = map(TokenNames, tokenizers)
 
     def predict(
         self,
@@ -72,7 +74,8 @@ class TranslateRun:
                 configuration says, or ``n_best`` where that is more.
             length_penalty: How much longer translations are preferred; None means what the configuration says.
             n_best: Translations of each sentence, at most ``num_beams``; there are fewer where no more were found.
-            max_length: Tokens of a translation, at most; None leaves it to the length of the sentence.
+            max_length: Tokens of a translation with its end, at most, so that one that is cut has just as many; None
+                leaves it to the length of the sentence.
             attention: Folder for pictures of what the model looked at, one for the best translation of each sentence:
                 ``attention_00001.png`` and so on.
 
@@ -137,8 +140,8 @@ class TranslateRun:
             max_length: As for ``predict``.
 
         Returns:
-            BLEU and chrF in percent, with sacrebleu's signatures in the notes, ``loss`` (nats a target token) and
-            ``perplexity`` (a target token), over all pairs.
+            BLEU and chrF in percent, ``loss`` (nats a target token) and ``perplexity`` (a target token), over all
+            pairs. The notes hold sacrebleu's signatures and what was left out of the pairs.
 
         Raises:
             ArgumentError: When an argument is out of its range.
@@ -150,9 +153,11 @@ class TranslateRun:
         if split not in PARTS:
             raise ChoiceError("split", split, PARTS)
         if files:
-            part, what = open_part(files, self.config.data, self._tokenizers), ", ".join(map(str, files))
+            part, notes = open_part(files, self.config.data, self._tokenizers)
+            what = ", ".join(map(str, files))
         else:
-            part, what = self.data().parts[split], f"{split} part"
+            data = self.data()
+            part, notes, what = data.parts[split], data.notes[split], f"{split} part"
             if not len(part):
                 raise RunError(f"the run has no {split} part")
         return evaluate_part(
@@ -163,6 +168,7 @@ class TranslateRun:
             search,
             batch_size=self.config.data.batch_size,
             lowercase=self.config.data.is_lowercase,
+            data_notes=notes,
         )
 
     def data(self) -> TranslateData:
@@ -223,16 +229,20 @@ class TranslateRun:
     def _translated(self, texts: Sequence[str], search: Search, *, with_attention: bool) -> list[TranslatePrediction]:
         plain = prepare(texts, self.config.data)
         ids = encode_sources(plain, self.src_tokenizer, self.config.data)
-        predictions = [TranslatePrediction.of_nothing(text) for text in texts]
-        filled = sorted((row for row, text in enumerate(plain) if text), key=lambda row: -len(ids[row]))
+        is_list = search.n_best > 1
+        predictions = [TranslatePrediction.of_nothing(text, is_list=is_list) for text in texts]
+        filled = np.array([row for row, text in enumerate(plain) if text], np.int64)
+        if not len(filled):
+            return predictions
+        lengths = np.array([len(ids[row]) for row in filled])
         size = self.config.data.batch_size
-        for rows in (filled[begin : begin + size] for begin in range(0, len(filled), size)):
+        for places, _ in iter_in_order(lengths, batch_size=size, max_steps=MAX_PADDED_STEPS):
+            rows = filled[places].tolist()
             src, src_lengths = pad_ids([ids[row] for row in rows])
             found = translate(self.model, src, src_lengths, self.tgt_tokenizer, search, attention=with_attention)
             for row, translations in zip(rows, found, strict=True):
-                names = token_names(ids[row].tolist(), self.src_tokenizer)
-                written = token_names(translations[0].ids, self.tgt_tokenizer)
-                predictions[row] = TranslatePrediction(texts[row], tuple(translations), tuple(names), tuple(written))
+                tokens = self._src_names.of(ids[row].tolist()), self._tgt_names.of(translations[0].ids)
+                predictions[row] = TranslatePrediction(texts[row], tuple(translations), *tokens, is_list)
         return predictions
 
 

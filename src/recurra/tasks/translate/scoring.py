@@ -22,7 +22,8 @@ def corpus_bleu(translations: Sequence[str], references: Sequence[Sequence[str]]
 
     Source: Papineni et al. 2002; Post 2018, A call for clarity in reporting BLEU scores (sacrebleu).
     """
-    return float(_bleu(lowercase).corpus_score(list(translations), _streams(references)).score)
+    # rounding takes a perfect score beyond 100
+    return min(float(_bleu(lowercase).corpus_score(list(translations), _streams(references)).score), 100.0)
 
 
 def corpus_chrf(translations: Sequence[str], references: Sequence[Sequence[str]], *, lowercase: bool) -> float:
@@ -36,9 +37,10 @@ def corpus_chrf(translations: Sequence[str], references: Sequence[Sequence[str]]
 def signatures(references: Sequence[Sequence[str]], *, lowercase: bool) -> tuple[str, str]:
     """Return how sacrebleu calls the BLEU and the chrF of a corpus with such references."""
     signed = []
+    # how many references there are is part of it, and only known once they were seen; the ends say whether that varies
+    ends = [min(references, key=len), max(references, key=len)]
     for name, metric in (("BLEU", _bleu(lowercase)), ("chrF2", _chrf(lowercase))):
-        # how many references there are is part of it, and only known once they were seen
-        metric.corpus_score([""] * len(references), _streams(references))
+        metric.corpus_score([""] * len(ends), _streams(ends))
         signed.append(f"{name} {metric.get_signature()}")
     return signed[0], signed[1]
 

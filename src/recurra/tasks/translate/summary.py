@@ -14,7 +14,9 @@ def summary_lines(data: TranslateData, config: ModelConfig, decoding: DecodingCo
     """Return lines on pairs, vocabularies and model."""
     sizes = [f"{len(data.parts[part]):,} {part}" for part in PARTS if len(data.parts[part])]
     train, validation = data.parts["train"], data.parts["validation"]
-    lines = [f"pairs: {', '.join(sizes)}", *data.notes]
+    lines = [f"pairs: {', '.join(sizes)}"]
+    for part in PARTS:
+        lines += [note if part == "train" else f"{part}: {note}" for note in data.notes[part]]
     lines += [
         _side_line("source", train.src_ids, validation.src_ids, data.src_tokenizer),
         _side_line("target", train.tgt_ids, validation.tgt_ids, data.tgt_tokenizer),

@@ -11,9 +11,10 @@ import numpy as np
 import torch
 from torch import nn
 
-from recurra.data import Cursor, ExampleOrder, iter_in_order
+from recurra.data import MAX_PADDED_STEPS, Cursor, ExampleOrder, iter_in_order
 from recurra.models import Translator
 from recurra.tasks.shared.record import save_record
+from recurra.tasks.shared.sources import absolute
 from recurra.tasks.translate.baselines import baseline_figures
 from recurra.tasks.translate.building import build_model
 from recurra.tasks.translate.config import (
@@ -22,7 +23,7 @@ from recurra.tasks.translate.config import (
     TranslateConfig,
     TranslateTraining,
 )
-from recurra.tasks.translate.data import SIDES, absolute, open_pairs, reopen_pairs
+from recurra.tasks.translate.data import SIDES, open_pairs, reopen_pairs
 from recurra.tasks.translate.evaluating import evaluation_result
 from recurra.tasks.translate.parts import PairBatch, PairPart, TranslateData, build_batch
 from recurra.tasks.translate.reporting import write_report
@@ -44,7 +45,7 @@ class TranslateTask:
     Args:
         data: Pairs in three parts, and tokenisers.
         config: The whole configuration; of its ``training`` the task reads what the decoder is fed and the label
-            smoothing, and ``recurra.train`` must be given the same.
+            smoothing.
     """
 
     name = "translate"
@@ -59,6 +60,11 @@ class TranslateTask:
         self._with_picture: frozenset[int] | None = None
         self._seen: dict[Split, TranslationMetric] = {}
         self._baselines: dict[Split, Mapping[str, Mapping[str, float]]] = {}
+
+    @property
+    def training(self) -> TranslateTraining:
+        """How it is trained, of which the task reads what the decoder is fed and the label smoothing."""
+        return self.config.training
 
     @classmethod
     def from_config(cls, config: TranslateConfig) -> TranslateTask:
@@ -114,7 +120,9 @@ class TranslateTask:
         if not len(rows):
             return
         is_translated = np.isin(rows, part.first_of_source(rows))
-        for places, cursor in iter_in_order(part.order_keys[rows], batch_size=self.config.data.batch_size):
+        size = self.config.data.batch_size
+        keys, steps = part.order_keys[rows], part.steps[rows]
+        for places, cursor in iter_in_order(keys, batch_size=size, max_steps=MAX_PADDED_STEPS, steps=steps):
             yield build_batch(part, rows[places], cursor, split=split, translated=is_translated[places])
 
     def _rows(self, split: Split) -> np.ndarray:
@@ -132,23 +140,30 @@ class TranslateTask:
         return build_model(self.config.model, self.data.tokenizers)
 
     def loss(self, model: nn.Module, batch: PairBatch, state: Any) -> StepResult:
-        """Return the mean cross-entropy of the target tokens in nats; in evaluations translate, too."""
+        """Return the mean cross-entropy of the target tokens in nats; in evaluations translate, too.
+
+        Label smoothing is for the gradient alone.
+        """
         if batch.split != "train":
             search = self._search if batch.split == "test" else self._search.greedy()
             pictured = self._pictured(batch.split)
             return evaluation_result(model, batch, self.data.tgt_tokenizer, search, pictured)
         training = self.config.training
-        nll = model(
+        smoothing = training.label_smoothing
+        costs = model(
             batch.src,
             batch.src_lengths,
             batch.inputs,
             batch.targets,
             batch.tgt_lengths,
             draw_forced(training, batch.num_epochs, batch.targets),
-            label_smoothing=training.label_smoothing,
+            with_smoothing_cost=smoothing > 0,
         )
         num_targets = int(batch.tgt_lengths.sum())
-        return StepResult(nll.sum() / num_targets, num_targets)
+        if not smoothing:
+            return StepResult(costs.sum() / num_targets, num_targets)
+        nll, spread = (cost.sum() / num_targets for cost in costs)
+        return StepResult(nll, num_targets, penalty=smoothing * spread)
 
     def _pictured(self, split: Split) -> frozenset[int]:
         """Return the pairs whose attention is kept for pictures."""
@@ -195,10 +210,12 @@ class TranslateTask:
 
     def report(self, folder: Path) -> Sequence[str]:
         """Write ``translations.tsv`` and pictures of attention for what the last evaluation saw."""
-        metric = self._seen.get(self._reported)
-        if metric is None:
-            return []
-        return write_report(metric, self._reported, self.data, folder, lowercase=self.config.data.is_lowercase)
+        splits: tuple[Split, ...] = ("test", "validation")
+        for split in splits:
+            metric = self._seen.get(split)
+            if metric is not None:
+                return write_report(metric, split, self.data, folder, lowercase=self.config.data.is_lowercase)
+        return ["no new translations.tsv: nothing was evaluated"]
 
 
 def _settled(config: DecodingConfig, train: PairPart) -> DecodingConfig:

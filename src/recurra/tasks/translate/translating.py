@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -29,8 +29,8 @@ class Search:
         num_beams: Translations that are followed at the same time.
         length_penalty: See ``recurra.decoding.beam_search``.
         n_best: Translations returned of each source, at most.
-        max_length: Tokens of a translation, at most; None means ``max_length_ratio`` times the
-            source's and ten more.
+        max_length: Tokens of a translation with its end, at most, so that one that is cut has just as many; None means
+            ``max_length_ratio`` times the source's and ten more.
         max_length_ratio: Tokens for each of the source.
     """
 
@@ -66,7 +66,7 @@ class Search:
     def limits(self, lengths: Tensor) -> Tensor:
         """Return how many tokens translations of sources of so many tokens may have, ends included, (B,) int64."""
         if self.max_length is not None:
-            return torch.full_like(lengths, self.max_length + 1)  # its end is one more
+            return torch.full_like(lengths, self.max_length)
         return (lengths * self.max_length_ratio).long() + _FURTHER_TOKENS
 
 
@@ -82,6 +82,7 @@ class Translated:
         attention: How far each of its tokens, and its end, looked at each token of the source, and its end: shape
             (tokens + 1, source tokens + 1), or one row less where the length limit cut it off. None where it was not
             asked for, or the model has no attention.
+        is_complete: Whether it ended by itself, and was not cut at the longest length.
     """
 
     text: str
@@ -89,6 +90,7 @@ class Translated:
     log_prob: float
     score: float
     attention: np.ndarray | None = None
+    is_complete: bool = True
 
 
 def translate(
@@ -131,7 +133,9 @@ def translate(
 def _translated(hypothesis: Hypothesis, length: int, tokenizer: Tokenizer) -> Translated:
     weights = None if hypothesis.attention is None else hypothesis.attention[:, :length].float().cpu().numpy()
     ids = tuple(hypothesis.tokens)
-    return Translated(tokenizer.decode(ids), ids, hypothesis.log_prob, hypothesis.score, weights)
+    return Translated(
+        tokenizer.decode(ids), ids, hypothesis.log_prob, hypothesis.score, weights, hypothesis.is_complete
+    )
 
 
 def unwrapped(model: nn.Module) -> Translator:
@@ -141,7 +145,22 @@ def unwrapped(model: nn.Module) -> Translator:
     return inner
 
 
-def token_names(ids: Sequence[int], tokenizer: Tokenizer) -> list[str]:
-    """Return what each of some tokens is called in a picture."""
-    symbols = tokenizer.vocabulary.symbols
-    return [symbols[number] if number <= EOS_ID else tokenizer.decode([number]) for number in ids]
+class TokenNames:
+    """What tokens are called in pictures; each is looked up once.
+
+    Args:
+        tokenizer: That of the tokens.
+    """
+
+    def __init__(self, tokenizer: Tokenizer) -> None:
+        self._tokenizer = tokenizer
+        self._known = dict(enumerate(tokenizer.vocabulary.symbols[: EOS_ID + 1]))
+
+    def of(self, ids: Iterable[int]) -> tuple[str, ...]:
+        """Return the names of some tokens."""
+        return tuple(map(self._name, ids))
+
+    def _name(self, number: int) -> str:
+        if number not in self._known:
+            self._known[number] = self._tokenizer.decode([number])
+        return self._known[number]
