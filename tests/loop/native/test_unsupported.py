@@ -41,7 +41,7 @@ class Branching(Base):
 
 class Reading(Base):
     def forward(self, x, h):
-        scale = float(h.abs().max())
+        scale = float(h.detach().abs().max())  # torch warns of what has a gradient, once a process
         return torch.tanh(x @ self.u + h @ self.w) / (1 + scale)
 
 
@@ -105,7 +105,7 @@ class Convolving(Base):
 # the class, what its message names, and the line it quotes
 REFUSED = {
     Branching: (("branch", "control flow", "depends on", "data-dependent", "item"), "if a.sum() > 0:"),
-    Reading: (("number", "depends on", "data-dependent", "item"), "scale = float(h.abs().max())"),
+    Reading: (("number", "depends on", "data-dependent", "item"), "scale = float(h.detach().abs().max())"),
     Ranking: (("argmax",), "best = torch.argmax(a, 1, keepdim=True)"),
     Sorting: (("sort",), "torch.sort(h @ self.w, 1).values"),
     Normalizing: (("batch", "in place", "in-place"), "self.norm(x @ self.u + h @ self.w)"),
